@@ -1,0 +1,1 @@
+"""The library below the flows: albums, plans, transfers, stores and reports, without Prefect."""

@@ -1,0 +1,153 @@
+"""The values that pass between the floors: frozen, typed, and cheap to send to another process."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+__all__ = ["Album", "Download", "Image", "Mirrored", "Outcome", "Piece", "Strategy", "Timings"]
+
+
+class Strategy(StrEnum):
+    """How the downloads of one album run at the same time."""
+
+    SEQUENTIAL = "sequential"
+    THREADS = "threads"
+    DASK = "dask"
+    ASYNC = "async"
+
+
+class Outcome(StrEnum):
+    """What became of one image in one run."""
+
+    DOWNLOADED = "downloaded"
+    UNCHANGED = "unchanged"
+    GONE = "gone"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """One image or video as the API lists it.
+
+    `link` is where its bytes are (the `mp4` of a video), `name` the file name it gets in the
+    store, `size` its bytes where the API knows them. `unsafe` says why it cannot be stored at
+    all, for an answer whose id or link would not make a file name; `name` is then empty.
+    """
+
+    id: str
+    link: str
+    name: str
+    type: str | None = None
+    size: int | None = None
+    title: str | None = None
+    description: str | None = None
+    datetime: int | None = None
+    width: int | None = None
+    height: int | None = None
+    animated: bool = False
+    unsafe: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Album:
+    """An album with all its images, in the album's order; `datetime` is seconds since 1970."""
+
+    id: str
+    title: str | None = None
+    description: str | None = None
+    datetime: int | None = None
+    link: str | None = None
+    account: str | None = None
+    images: tuple[Image, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A unit of work: the bytes `start` to before `stop` of an image, or all of it (`stop` None).
+
+    `known` is the MD5 of a file that lies in the store but is not vouched for by a manifest: the
+    host is asked whether it still has that very file before it is fetched again.
+    """
+
+    image: Image
+    start: int = 0
+    stop: int | None = None
+    known: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Download:
+    """What became of one image: the row of the report and of the manifest.
+
+    `bytes` is the size of the file in the store, `md5` its digest in hex, `type` what its first
+    bytes say it is. `started` and `finished` are seconds since 1970, `first_byte` the seconds
+    from the last request to the first byte of its body, `attempts` the requests that were sent
+    for the image, redirects not counted. `error` is one sentence, for `failed` and `gone`.
+    """
+
+    id: str
+    name: str
+    outcome: Outcome
+    bytes: int = 0
+    md5: str | None = None
+    etag: str | None = None
+    type: str | None = None
+    attempts: int = 0
+    started: float | None = None
+    first_byte: float | None = None
+    finished: float | None = None
+    worker: str | None = None
+    error: str | None = None
+
+    @property
+    def seconds(self) -> float | None:
+        """Seconds from the first request to the file in place, or to giving up."""
+        if self.started is None or self.finished is None:
+            return None
+        return self.finished - self.started
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """When a mirror's runner was started, its first request sent, its last file in place.
+
+    Seconds since 1970. A run that requested nothing has its end in all three but `began`.
+    """
+
+    began: float
+    first_request: float
+    ended: float
+
+    @property
+    def startup(self) -> float:
+        """Seconds from the start of the runner to the first request."""
+        return self.first_request - self.began
+
+    @property
+    def download(self) -> float:
+        """Seconds from the first request to the last file in place."""
+        return self.ended - self.first_request
+
+    @property
+    def total(self) -> float:
+        """Seconds from the start of the runner to the last file in place."""
+        return self.ended - self.began
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mirrored:
+    """One album's mirror run: every image's row, in the album's order, and the run's times."""
+
+    album: Album
+    strategy: Strategy
+    workers: int
+    downloads: tuple[Download, ...]
+    timings: Timings
+
+    def having(self, outcome: Outcome) -> tuple[Download, ...]:
+        """The rows with one outcome, in the album's order."""
+        return tuple(download for download in self.downloads if download.outcome is outcome)
+
+    @property
+    def bytes_downloaded(self) -> int:
+        """Bytes of the files that this run fetched."""
+        return sum(download.bytes for download in self.having(Outcome.DOWNLOADED))

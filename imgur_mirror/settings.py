@@ -1,0 +1,142 @@
+"""What a machine varies: read from the environment or `.env`, once a run, and passed on."""
+
+from dataclasses import dataclass
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, AliasChoices, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+
+__all__ = ["Access", "BadSettings", "Settings", "Wire", "read_settings"]
+
+
+class BadSettings(ValueError):
+    """The environment or `.env` holds a value that cannot be used; the message names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What it takes to ask the API: where it is, who asks, and how long to wait (seconds)."""
+
+    api_url: str
+    client_id: SecretStr | None
+    client_secret: SecretStr | None
+    connect_timeout: float = 10
+    read_timeout: float = 30
+    retries: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """How images come over the wire; holds no secret, since it is sent to other processes.
+
+    Timeouts are in seconds; `read_timeout` is between two reads. `image_hosts` are `host` or
+    `host:port`. `max_requests_per_second` is for the whole run, over all its workers.
+    """
+
+    image_hosts: tuple[str, ...]
+    connect_timeout: float = 10
+    read_timeout: float = 30
+    max_bytes: int = 1 << 30
+    retries: int = 3
+    max_requests_per_second: float | None = None
+
+
+def _web_address(text: str) -> str:
+    """The address with one slash at its end."""
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("give a web address such as https://api.imgur.com/")
+    if parts.username or parts.password:
+        raise ValueError("leave user and password out of the address")
+    return text.rstrip("/") + "/"
+
+
+def _host(text: str) -> str:
+    """The host, or host and port, in lower case."""
+    if "/" in text or "@" in text or not text or urlsplit(f"//{text}").hostname is None:
+        raise ValueError(f"{text!r} is no host or host:port such as i.imgur.com")
+    return text.lower()
+
+
+class Settings(BaseSettings):
+    """The settings of the README's table; each is `IMGUR_` and its name, in capitals."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="IMGUR_",
+        env_file=".env",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
+        # A refused value may be a secret: the message names the setting, never its value.
+        hide_input_in_errors=True,
+    )
+
+    client_id: SecretStr | None = Field(
+        default=None, validation_alias=AliasChoices("IMGUR_CLIENT_ID", "CLIENT_ID")
+    )
+    client_secret: SecretStr | None = Field(
+        default=None, validation_alias=AliasChoices("IMGUR_CLIENT_SECRET", "CLIENT_SECRET")
+    )
+    api_url: Annotated[str, AfterValidator(_web_address)] = "https://api.imgur.com/"
+    image_hosts: tuple[Annotated[str, AfterValidator(_host)], ...] = ("i.imgur.com",)
+    downloads: str = "downloads"
+    max_task_runs: int = Field(default=64, ge=1)
+    connect_timeout: float = Field(default=10, gt=0)
+    read_timeout: float = Field(default=30, gt=0)
+    max_bytes: int = Field(default=1 << 30, ge=1)
+    retries: int = Field(default=3, ge=0, le=20)
+    max_requests_per_second: float | None = Field(default=None, gt=0)
+    dask_scheduler_address: str | None = Field(
+        default=None, validation_alias="DASK_SCHEDULER_ADDRESS"
+    )
+
+    @property
+    def access(self) -> Access:
+        """What the API adapter needs."""
+        return Access(
+            api_url=self.api_url,
+            client_id=self.client_id,
+            client_secret=self.client_secret,
+            connect_timeout=self.connect_timeout,
+            read_timeout=self.read_timeout,
+            retries=self.retries,
+        )
+
+    @property
+    def wire(self) -> Wire:
+        """What the downloads need."""
+        return Wire(
+            image_hosts=self.image_hosts,
+            connect_timeout=self.connect_timeout,
+            read_timeout=self.read_timeout,
+            max_bytes=self.max_bytes,
+            retries=self.retries,
+            max_requests_per_second=self.max_requests_per_second,
+        )
+
+
+def read_settings() -> Settings:
+    """Read the environment and `.env` now.
+
+    Raises:
+        BadSettings: naming each setting that cannot be used, and what it takes.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        sentences = [f"{_variable(e['loc'][0])}: {e['msg']}" for e in error.errors()]
+    except SettingsError as error:
+        # A list that is no JSON; the message of pydantic-settings names the field.
+        sentences = [f'{error}: give a JSON list such as ["i.imgur.com"]']
+    raise BadSettings(
+        "these settings cannot be used; mend them in the environment or in .env: "
+        + "; ".join(sentences)
+    )
+
+
+def _variable(location: object) -> str:
+    """The name of the environment variable behind a field of a validation error."""
+    name = str(location).upper()
+    return name if name.startswith(("IMGUR_", "CLIENT_", "DASK_")) else f"IMGUR_{name}"
