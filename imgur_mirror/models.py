@@ -64,14 +64,15 @@ class Album:
 class Piece:
     """A unit of work: the bytes `start` to before `stop` of an image, or all of it (`stop` None).
 
-    `known` is the MD5 of a file that lies in the store but is not vouched for by a manifest: the
-    host is asked whether it still has that very file before it is fetched again.
+    `held` says that a file lies under its name which no manifest vouches for, or of which the API
+    says other things than before: the host is asked whether it has that very file (`If-None-Match`
+    with its MD5) before it is fetched.
     """
 
     image: Image
     start: int = 0
     stop: int | None = None
-    known: str | None = None
+    held: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +82,9 @@ class Download:
     `bytes` is the size of the file in the store, `md5` its digest in hex, `type` what its first
     bytes say it is. `started` and `finished` are seconds since 1970, `first_byte` the seconds
     from the last request to the first byte of its body, `attempts` the requests that were sent
-    for the image, redirects not counted. `error` is one sentence, for `failed` and `gone`.
+    for the image, redirects not counted. `verified` says what vouches for the bytes (see
+    `store.Entry`). `error` is one sentence, for `failed` and `gone`; `passing` says of a failed
+    one that it may go well when it is tried again.
     """
 
     id: str
@@ -96,7 +99,9 @@ class Download:
     first_byte: float | None = None
     finished: float | None = None
     worker: str | None = None
+    verified: str | None = None
     error: str | None = None
+    passing: bool = False
 
     @property
     def seconds(self) -> float | None:

@@ -24,6 +24,7 @@ class Access:
     connect_timeout: float = 10
     read_timeout: float = 30
     retries: int = 3
+    backoff: float = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,8 @@ class Wire:
     """How images come over the wire; holds no secret, since it is sent to other processes.
 
     Timeouts are in seconds; `read_timeout` is between two reads. `image_hosts` are `host` or
-    `host:port`. `max_requests_per_second` is for the whole run, over all its workers.
+    `host:port`. `retries` come after the first try, the first after `backoff` seconds and each
+    next after twice as many. `max_requests_per_second` is for this process's part of a run.
     """
 
     image_hosts: tuple[str, ...]
@@ -39,6 +41,7 @@ class Wire:
     read_timeout: float = 30
     max_bytes: int = 1 << 30
     retries: int = 3
+    backoff: float = 1
     max_requests_per_second: float | None = None
 
 
@@ -87,6 +90,7 @@ class Settings(BaseSettings):
     read_timeout: float = Field(default=30, gt=0)
     max_bytes: int = Field(default=1 << 30, ge=1)
     retries: int = Field(default=3, ge=0, le=20)
+    backoff: float = Field(default=1, ge=0)
     max_requests_per_second: float | None = Field(default=None, gt=0)
     dask_scheduler_address: str | None = Field(
         default=None, validation_alias="DASK_SCHEDULER_ADDRESS"
@@ -102,6 +106,7 @@ class Settings(BaseSettings):
             connect_timeout=self.connect_timeout,
             read_timeout=self.read_timeout,
             retries=self.retries,
+            backoff=self.backoff,
         )
 
     @property
@@ -113,6 +118,7 @@ class Settings(BaseSettings):
             read_timeout=self.read_timeout,
             max_bytes=self.max_bytes,
             retries=self.retries,
+            backoff=self.backoff,
             max_requests_per_second=self.max_requests_per_second,
         )
 

@@ -1,0 +1,101 @@
+"""Where images may come from: what a link may look like, and what its host may resolve to."""
+
+import ipaddress
+import socket
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+__all__ = [
+    "RefusedAddress",
+    "check_address",
+    "check_link",
+    "is_listed_with_port",
+    "proxy_for",
+    "resolve",
+]
+
+
+class RefusedAddress(ValueError):
+    """A link or redirect leads where nothing may be asked of; the sentence says why."""
+
+
+def check_link(link: str, hosts: Sequence[str]) -> None:
+    """Let pass an address on one of the hosts, by https, or by http to a host listed with its port.
+
+    Raises:
+        RefusedAddress: for any other.
+    """
+    try:
+        parts = urlsplit(link)
+        host, port = (parts.hostname or "").lower(), parts.port
+    except ValueError as error:
+        raise RefusedAddress(f"{link!r:.200} is no web address: {error}") from error
+    if parts.scheme not in ("http", "https"):
+        raise RefusedAddress(f"{link!r:.200} is neither http nor https")
+    if parts.username is not None or parts.password is not None:
+        raise RefusedAddress(f"an address on {host} carries a user name or password")
+    if is_listed_with_port(host, port or _default_port(parts.scheme), hosts):
+        return
+    if host not in hosts or port not in (None, 443):
+        raise RefusedAddress(f"{_place(host, port)} is not in IMGUR_IMAGE_HOSTS")
+    if parts.scheme == "http":
+        raise RefusedAddress(f"{link!r:.200} is not https")
+    if _is_address(host):
+        check_address(host, host)
+
+
+def is_listed_with_port(host: str, port: int, hosts: Sequence[str]) -> bool:
+    """Tell whether that very `host:port` is listed: the user means it, wherever it is."""
+    return _place(host, port) in hosts
+
+
+def check_address(host: str, address: str) -> None:
+    """Let pass an internet address that is public.
+
+    Raises:
+        RefusedAddress: for loopback, private, link-local and other addresses that are not.
+    """
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    mapped = getattr(ip, "ipv4_mapped", None)
+    if not (mapped or ip).is_global or ip.is_multicast:
+        raise RefusedAddress(f"{host} resolves to {address}, which is not a public address")
+
+
+def resolve(host: str, port: int) -> list[str]:
+    """Resolve a host to public addresses only; for the transfer that waits.
+
+    Raises:
+        OSError: where it does not resolve.
+        RefusedAddress: where one of its addresses is not public.
+    """
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    addresses = list(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found))
+    for address in addresses:
+        check_address(host, address)
+    return addresses
+
+
+def proxy_for(link: str) -> str | None:
+    """Give the proxy that the environment names for an address (`https_proxy`, `no_proxy`)."""
+    parts = urlsplit(link)
+    if proxy_bypass(parts.netloc):
+        return None
+    return getproxies().get(parts.scheme)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _default_port(scheme: str) -> int:
+    return 443 if scheme == "https" else 80
+
+
+def _place(host: str, port: int | None) -> str:
+    shown = f"[{host}]" if ":" in host else host
+    return shown if port is None else f"{shown}:{port}"

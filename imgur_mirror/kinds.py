@@ -1,0 +1,32 @@
+"""What kind of file some bytes are, told by the first of them."""
+
+__all__ = ["is_page", "kind_of"]
+
+_MAGIC = (
+    (0, b"\xff\xd8\xff", "image/jpeg"),
+    (0, b"\x89PNG\r\n\x1a\n", "image/png"),
+    (0, b"GIF87a", "image/gif"),
+    (0, b"GIF89a", "image/gif"),
+    (8, b"WEBP", "image/webp"),
+    (4, b"ftypavif", "image/avif"),
+    (4, b"ftypqt", "video/quicktime"),
+    (4, b"ftyp", "video/mp4"),
+    (0, b"\x1aE\xdf\xa3", "video/webm"),
+    (0, b"II*\0", "image/tiff"),
+    (0, b"MM\0*", "image/tiff"),
+    (0, b"BM", "image/bmp"),
+)
+
+
+def kind_of(head: bytes) -> str | None:
+    """Give the content type of a picture or video, from at least its first 16 bytes."""
+    for offset, magic, kind in _MAGIC:
+        if head.startswith(magic, offset):
+            return kind
+    return None
+
+
+def is_page(head: bytes) -> bool:
+    """Tell whether an HTML page begins so, from at least its first 64 bytes."""
+    text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    return text.startswith((b"<!doctype", b"<html", b"<head"))

@@ -1,0 +1,111 @@
+"""Names made from what others wrote: files, artifact keys, and text that is safe to show."""
+
+import hashlib
+import re
+from collections.abc import Sequence
+
+__all__ = ["UnsafeName", "artifact_key", "distinct", "file_name", "printable"]
+
+
+class UnsafeName(ValueError):
+    """An id or link that makes no file name; the message is a sentence that says why."""
+
+
+_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+# Windows opens a device for these, whatever extension follows.
+_DEVICE = re.compile(r"con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9]", re.IGNORECASE)
+
+# `gifv` is missing on purpose: it is a page around a video, not a video.
+_EXTENSION = re.compile(
+    r"\.(jpe?g|jfif|a?png|gif|webp|bmp|tiff?|heic|avif|xcf|mp4|m4v|mov|webm|mkv|avi|mpe?g|flv|wmv)",
+    re.IGNORECASE | re.ASCII,
+)
+
+_OF_TYPE = {
+    "image/jpeg": "jpg",
+    "image/jpg": "jpg",
+    "image/png": "png",
+    "image/apng": "apng",
+    "image/gif": "gif",
+    "image/webp": "webp",
+    "image/bmp": "bmp",
+    "image/tiff": "tiff",
+    "image/heic": "heic",
+    "image/avif": "avif",
+    "video/mp4": "mp4",
+    "video/quicktime": "mov",
+    "video/webm": "webm",
+    "video/x-matroska": "mkv",
+    "video/mpeg": "mpeg",
+}
+
+
+def file_name(id: str, link: str, type: str | None) -> str:  # noqa: A002 - as the API names them
+    """The name an image has at Imgur: its id and, in lower case, the extension of its link.
+
+    Where the link ends in no extension of a picture or video, the content type decides.
+
+    Raises:
+        UnsafeName: for an id that is no plain word, and where no extension is known.
+    """
+    if not _ID.fullmatch(id) or _DEVICE.fullmatch(id):
+        raise UnsafeName(f"the id {printable(id, 80)!r} makes no file name")
+    media = (type or "").partition(";")[0].strip().lower()
+    extension = _extension(link) or _OF_TYPE.get(media)
+    if extension is None:
+        raise UnsafeName(
+            f"neither the link {printable(link, 80)!r} nor the type {printable(media, 40)!r}"
+            " says what kind of file it is"
+        )
+    return f"{id}.{extension}"
+
+
+def _extension(link: str) -> str | None:
+    """The known extension at the end of the link's path, without its dot."""
+    last = re.split(r"[?#]", link, maxsplit=1)[0].rpartition("/")[2]
+    known = _EXTENSION.fullmatch(last, max(last.rfind("."), 0))
+    return known[1].lower() if known else None
+
+
+def distinct(names: Sequence[str]) -> list[str]:
+    """The names, with those marked that some file systems would take for an earlier one.
+
+    The mark says which letters are capitals, so a name keeps it however the rest is ordered. It
+    starts with a `~`, which no id holds.
+    """
+    taken: set[str] = set()
+    marked = []
+    for name in names:
+        stem, dot, extension = name.rpartition(".") if "." in name else (name, "", "")
+        mark = f"~{_capitals(stem)}"
+        while f"{stem}{dot}{extension}".casefold() in taken:
+            stem += mark
+        marked.append(f"{stem}{dot}{extension}")
+        taken.add(marked[-1].casefold())
+    return marked
+
+
+def artifact_key(album_id: str) -> str:
+    """The id in lower-case letters, digits and dashes, which is all that Prefect allows.
+
+    Ids that differ in their capitals alone keep different keys: PdA9Amq becomes pda9amq-54.
+    """
+    if not re.fullmatch("[A-Za-z0-9]+", album_id):
+        digest = hashlib.sha256(album_id.encode("utf-8", "surrogatepass")).hexdigest()
+        return f"x-{digest[:16]}"
+    capitals = _capitals(album_id)
+    return album_id.lower() if capitals == "0" else f"{album_id.lower()}-{capitals}"
+
+
+def _capitals(text: str) -> str:
+    """Which letters are capitals, one bit a letter, in hex."""
+    return f"{sum(1 << place for place, c in enumerate(reversed(text)) if c.isupper()):x}"
+
+
+def printable(text: str, limit: int = 200) -> str:
+    """The text on one line of at most `limit` characters, with nothing that a terminal obeys."""
+    # Cut first: what is thrown away need not be looked at.
+    visible = "".join(c if c.isprintable() else " " for c in text[: 4 * limit])
+    line = " ".join(visible.split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"

@@ -1,0 +1,146 @@
+"""Images over the wire, twice: with requests for threads and processes, with aiohttp for a loop.
+
+The two differ only where they wait. All that they decide is in `exchange`, all that they remember
+in `batch`. A worker is a connection: a thread or process keeps one session with one connection,
+a loop shares one session among its slots.
+"""
+
+import asyncio
+import time
+from collections.abc import Iterator
+
+import aiohttp
+import requests
+import urllib3
+
+from imgur_mirror.batch import Batch, Work
+from imgur_mirror.exchange import Exchange, TransferError
+from imgur_mirror.hosts import RefusedAddress, proxy_for
+from imgur_mirror.models import Download
+from imgur_mirror.sessions import BLOCK, shared_connections, thread_session
+from imgur_mirror.settings import Wire
+from imgur_mirror.store import AlbumFolder, StoreError
+
+__all__ = ["fetch_batch", "fetch_batch_async"]
+
+_FAILURES = (TransferError, StoreError, RefusedAddress, OSError)
+
+
+# Threads and processes
+
+
+def fetch_batch(batch: Batch, folder: AlbumFolder, wire: Wire) -> tuple[Download, ...]:
+    """Fetch a batch over this thread's connection, one image after another.
+
+    Raises:
+        BatchFailed: where an image failed, after all others were tried.
+    """
+    work = Work(batch, folder, wire)
+    session = thread_session(wire)
+    for exchange in work.exchanges():
+        with exchange:
+            work.record(_fetch(session, exchange, work, wire))
+    return work.result()
+
+
+def _fetch(session: requests.Session, exchange: Exchange, work: Work, wire: Wire) -> Download:
+    try:
+        exchange.check()
+        while True:
+            while exchange.asking:
+                _wait(work)
+                _ask(session, exchange, wire)
+            if download := exchange.complete():
+                return download
+    except (*_FAILURES, requests.RequestException, urllib3.exceptions.HTTPError) as error:
+        return work.give_up(exchange, error)
+
+
+def _wait(work: Work) -> None:
+    while seconds := work.pace.wait():
+        time.sleep(seconds)
+    if limiter := work.pace.limiter:
+        limiter.try_acquire("images")
+
+
+def _ask(session: requests.Session, exchange: Exchange, wire: Wire) -> None:
+    proxy = proxy_for(exchange.url)
+    response = session.get(
+        exchange.url,
+        headers=exchange.headers,
+        proxies={"http": proxy, "https": proxy} if proxy else {},
+        stream=True,
+        allow_redirects=False,
+        timeout=(wire.connect_timeout, wire.read_timeout),
+    )
+    whole = False
+    try:
+        if exchange.accept(response.status_code, response.headers):
+            for block in _blocks(response):
+                exchange.write(block)
+        # What is left of an unwanted body is read if it is small, to keep the connection.
+        whole = not response.raw.read(BLOCK, decode_content=False)
+    finally:
+        if whole:
+            response.raw.release_conn()
+        else:
+            response.close()
+
+
+def _blocks(response: requests.Response) -> Iterator[bytes]:
+    # read1 gives what has come: a connection that breaks loses nothing that was received.
+    while block := response.raw.read1(BLOCK, decode_content=False):
+        yield block
+
+
+# One event loop
+
+
+async def fetch_batch_async(batch: Batch, folder: AlbumFolder, wire: Wire) -> tuple[Download, ...]:
+    """Fetch a batch over one of this loop's connections, one image after another.
+
+    Runs on a loop that has entered `connections`.
+
+    Raises:
+        BatchFailed: where an image failed, after all others were tried.
+    """
+    shared = shared_connections()
+    with shared.slot() as slot:
+        work = Work(batch, folder, wire, slot)
+        for exchange in work.exchanges():
+            with exchange:
+                work.record(await _fetch_async(shared.session, exchange, work))
+        return work.result()
+
+
+async def _fetch_async(session: aiohttp.ClientSession, exchange: Exchange, work: Work) -> Download:
+    try:
+        exchange.check()
+        while True:
+            while exchange.asking:
+                await _wait_async(work)
+                await _ask_async(session, exchange)
+            # The bytes are brought to the disk beside the loop, which has others to serve.
+            if download := await asyncio.to_thread(exchange.complete):
+                return download
+    except (*_FAILURES, aiohttp.ClientError) as error:
+        return work.give_up(exchange, error)
+
+
+async def _wait_async(work: Work) -> None:
+    while seconds := work.pace.wait():  # noqa: ASYNC110 - another process may set it
+        await asyncio.sleep(seconds)
+    if limiter := work.pace.limiter:
+        await limiter.try_acquire_async("images")
+
+
+async def _ask_async(session: aiohttp.ClientSession, exchange: Exchange) -> None:
+    async with session.get(
+        exchange.url,
+        headers=exchange.headers,
+        allow_redirects=False,
+        proxy=proxy_for(exchange.url),
+    ) as response:
+        if exchange.accept(response.status, response.headers):
+            async for block in response.content.iter_any():
+                exchange.write(block)

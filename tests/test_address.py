@@ -1,0 +1,160 @@
+"""Every way to name an album, and what is no way."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imgur_mirror.address import Address, BadAddress, Kind, parse
+
+HOSTS = ["imgur.com", "www.imgur.com", "m.imgur.com", "i.imgur.com", "imgur.io", "m.imgur.io"]
+SCHEMES = ["", "http://", "https://", "HTTPS://", "//"]
+ENDS = ["", "/", "?grid", "#0", "/?tags=1#comment", "/layout/grid#0"]
+
+PATHS = [
+    ("a/PdA9Amq", "album"),
+    ("a/PdA9Amq/all", "album"),
+    ("a/a-walk-in-the-rain-PdA9Amq", "album"),
+    ("a/caf%C3%A9-PdA9Amq", "album"),
+    ("gallery/PdA9Amq", "gallery"),
+    ("gallery/a-walk-PdA9Amq", "gallery"),
+    ("t/funny/PdA9Amq", "gallery"),
+    ("topic/The_More_You_Know/PdA9Amq", "gallery"),
+    ("r/aww/PdA9Amq", "gallery"),
+    ("download/PdA9Amq", "image"),
+]
+
+
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize(("path", "kind"), PATHS)
+def test_every_path_is_read_with_any_scheme_and_end(path, kind, scheme, end):
+    assert parse(f"{scheme}imgur.com/{path}{end}") == Address(kind, "PdA9Amq")
+
+
+@pytest.mark.parametrize("host", HOSTS)
+@pytest.mark.parametrize(("path", "kind"), PATHS)
+def test_all_hosts_are_the_same(host, path, kind):
+    assert parse(f"https://{host.upper()}/{path}") == Address(kind, "PdA9Amq")
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("PdA9Amq", Address("album", "PdA9Amq")),
+        ("  aB3dE\n", Address("album", "aB3dE")),
+        ("imgur.com/PdA9Amq", Address("image", "PdA9Amq")),
+        ("imgur.com/a-walk-in-the-rain-PdA9Amq", Address("image", "PdA9Amq")),
+        ("https://i.imgur.com/PdA9Amq.jpg", Address("image", "PdA9Amq")),
+        ("i.imgur.com/aB3dE.gifv?1", Address("image", "aB3dE")),
+        ("https://imgur.com:443/a/PdA9Amq", Address("album", "PdA9Amq")),
+        ("https://imgur.com/user/mirrorfan", Address("account", "mirrorfan")),
+        ("imgur.com/user/mirrorfan/posts", Address("account", "mirrorfan")),
+        ("imgur.com/user/melody", Address("account", "melody")),
+        ("http://mirrorfan.imgur.com/", Address("account", "mirrorfan")),
+        ("mirrorfan.imgur.com/all", Address("account", "mirrorfan")),
+    ],
+)
+def test_what_else_is_read(text, address):
+    assert parse(text) == address
+    assert isinstance(parse(text).kind, Kind)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "/",
+        "PdA9Am",
+        "PdA9Amqq",
+        "PdA9Am_",
+        "PdA9Ämq",
+        "gallery",
+        "imgur.com",
+        "imgur.com/a/",
+        "imgur.com/a/PdA9Am",
+        "imgur.com/gallery",
+        "imgur.com/download/about",
+        "imgur.com/user/me",
+        "me.imgur.com",
+        "imgur.com/user/../a",
+        "api.imgur.com/3/album/PdA9Amq",
+        "api.imgur.com",
+        "imgur.com.evil.example/a/PdA9Amq",
+        "evilimgur.com/a/PdA9Amq",
+        "imgur.com@evil.example/a/PdA9Amq",
+        "https://evil.example/a/PdA9Amq",
+        "https://user:secret@imgur.com/a/PdA9Amq",
+        "https://imgur.com:8080/a/PdA9Amq",
+        "ftp://imgur.com/a/PdA9Amq",
+        "javascript:PdA9Amq",
+        "imgur.com/a/PdA9Amq\x00",
+        "imgur.com/a\t/PdA9Amq",
+        "imgur.com\\a\\PdA9Amq",
+        "https://[::1/a/PdA9Amq",
+        "\ud800",
+    ],
+)
+def test_what_is_refused_is_quoted_with_what_is_accepted(text):
+    with pytest.raises(BadAddress, match=r"https://imgur\.com/a/ID.*5 or 7 letters") as caught:
+        parse(text)
+    assert str(caught.value).isprintable()
+    assert "secret" not in str(caught.value)
+
+
+def test_a_long_text_is_quoted_in_short():
+    with pytest.raises(BadAddress) as caught:
+        parse("https://imgur.com/a/" + "x" * 100_000)
+    assert len(str(caught.value)) < 500
+
+
+@pytest.mark.parametrize(
+    ("kind", "word"),
+    [("album", "../x"), ("image", "PdA9Am"), ("account", "me"), ("account", "a/b"), ("x", "aB3dE")],
+)
+def test_an_address_made_by_hand_leads_nowhere_else(kind, word):
+    with pytest.raises(BadAddress):
+        Address(kind, word)
+
+
+# Texts made of the pieces of addresses get further into the parser than random ones.
+PIECES = st.sampled_from(
+    [
+        "https://",
+        "//",
+        "imgur.com",
+        "i.",
+        "m.",
+        ".io",
+        "/",
+        "a",
+        "/a/",
+        "/gallery/",
+        "/t/x/",
+        "user",
+        "PdA9Amq",
+        "aB3dE",
+        "-",
+        ".jpg",
+        "?",
+        "#",
+        "@",
+        ":80",
+        "\\",
+        "%2e",
+        "..",
+        "\x00",
+        "[",
+        "ſ",
+        " ",
+    ]
+)
+
+
+@given(st.one_of(st.text(), st.lists(PIECES, max_size=8).map("".join)))
+def test_any_text_is_an_address_or_refused(text):
+    try:
+        found = parse(text)
+    except BadAddress:
+        return
+    assert found.id in text or found.kind is Kind.ACCOUNT
+    assert parse(str(found)) == found

@@ -1,0 +1,428 @@
+"""What a run says: rows, lines, Markdown and the chart, from values made by hand."""
+
+import base64
+import re
+import subprocess
+import sys
+from itertools import pairwise
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+from imgur_mirror.charts import bar_chart, data_address, duration
+from imgur_mirror.models import Album, Download, Mirrored, Outcome, Strategy, Timings
+from imgur_mirror.report import (
+    comparison_headline,
+    comparison_markdown,
+    comparison_rows,
+    comparison_text,
+    headline,
+    image_rows,
+    mirror_markdown,
+    missing,
+)
+
+BEGAN = 1_700_000_000.0
+SVG = "{http://www.w3.org/2000/svg}"
+PARTS = ("start-up", "download")
+
+
+def image(name, outcome=Outcome.DOWNLOADED, seconds=None, **more):
+    times = {} if seconds is None else {"started": BEGAN, "finished": BEGAN + seconds}
+    return Download(id=name[:7], name=name, outcome=outcome, **times, **more)
+
+
+def mirror(
+    *downloads, strategy=Strategy.ASYNC, workers=16, startup=1.125, download=3.125, title=None
+):
+    first = BEGAN + startup
+    return Mirrored(
+        album=Album(id="PdA9Amq", title=title),
+        strategy=strategy,
+        workers=workers,
+        downloads=downloads,
+        timings=Timings(began=BEGAN, first_request=first, ended=first + download),
+    )
+
+
+def measured(strategy, startup, download, workers=8, slowest=0.5):
+    """A run of two images and 2 MB."""
+    return mirror(
+        image("aaaaaaa.jpg", seconds=slowest, bytes=1_500_000, attempts=1),
+        image("bbbbbbb.png", seconds=slowest / 2, bytes=500_000, attempts=1),
+        strategy=strategy,
+        workers=workers,
+        startup=startup,
+        download=download,
+    )
+
+
+FOUR = [
+    measured(Strategy.SEQUENTIAL, 0.25, 4.75, workers=1, slowest=1.3),
+    measured(Strategy.THREADS, 0.25, 1.75),
+    measured(Strategy.DASK, 2.5, 1.5),
+    measured(Strategy.ASYNC, 0.25, 1.0),
+]
+
+MIXED = mirror(
+    image("same001.jpg", Outcome.UNCHANGED, bytes=10),
+    image("fast001.jpg", seconds=0.25, bytes=4_000_000, attempts=1, first_byte=0.0123456),
+    image("gone001.jpg", Outcome.GONE, attempts=1, error="removed at Imgur"),
+    image("slow001.jpg", seconds=3, bytes=8_300_000, attempts=2, first_byte=1.5, worker="w-1"),
+    image("fail001.jpg", Outcome.FAILED, attempts=4, error="HTTP 503."),
+)
+
+
+def cells(markdown):
+    """The text of every table in it, as a Markdown parser reads it: rows of cells."""
+    rows = []
+    tokens = MarkdownIt("commonmark").enable("table").parse(markdown)
+    for token, content in pairwise(tokens):
+        if token.type == "tr_open":
+            rows.append([])
+        if token.type in ("td_open", "th_open"):
+            assert all(child.type in ("text", "text_special") for child in content.children)
+            rows[-1].append("".join(child.content for child in content.children))
+    return rows
+
+
+def bars(svg):
+    """From and to where each bar reaches, in points: {(part, strategy): (start, stop)}."""
+    found = {}
+    for group in ElementTree.fromstring(svg).iter(f"{SVG}g"):
+        part, _, strategy = group.get("id", "").rpartition("-")
+        if part in PARTS:
+            xs = [float(x) for x in re.findall(r"[ML] (\S+) ", group.find(f"{SVG}path").get("d"))]
+            found[part, strategy] = min(xs), max(xs)
+    return found
+
+
+def test_what_matters_comes_first():
+    rows = image_rows(MIXED)
+    assert [row["file"] for row in rows] == [
+        "fail001.jpg",
+        "gone001.jpg",
+        "slow001.jpg",
+        "fast001.jpg",
+        "same001.jpg",
+    ]
+    assert list(rows[0].items()) == [
+        ("file", "fail001.jpg"),
+        ("outcome", "failed"),
+        ("bytes", 0),
+        ("first byte s", ""),
+        ("seconds", ""),
+        ("attempts", 4),
+        ("worker", ""),
+        ("error", "HTTP 503."),
+    ]
+    assert rows[3]["first byte s"] == 0.012
+    assert (rows[2]["seconds"], rows[2]["worker"], rows[2]["error"]) == (3.0, "w-1", "")
+    assert image_rows(MIXED, most=2) == rows[:2]
+
+
+def test_image_without_a_name_goes_by_its_id():
+    nameless = Download(
+        id="../evil", name="", outcome=Outcome.FAILED, error="no\nfile\tname\x1b[2J"
+    )
+    (row,) = image_rows(mirror(nameless))
+    assert (row["file"], row["error"]) == ("../evil", "no file name [2J")
+
+
+def test_headline():
+    downloaded = [image(f"image{i:02}.jpg", seconds=1, bytes=212_000) for i in range(58)]
+    lost = image("g.jpg", Outcome.GONE), image("f.jpg", Outcome.FAILED)
+    assert headline(mirror(*downloaded, *lost)) == (
+        "PdA9Amq: 58 downloaded (12.3 MB), 1 gone, 1 failed in 4.2 s"
+        " · async, 16 workers (start-up 1.1 s, download 3.1 s)"
+    )
+    assert headline(mirror(lost[1], strategy=Strategy.SEQUENTIAL, workers=1)) == (
+        "PdA9Amq: 1 failed in 4.2 s · sequential, 1 worker (start-up 1.1 s, download 3.1 s)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("unchanged", "gone", "line"),
+    [
+        (60, 0, "nothing new, all 60 images are there"),
+        (1, 0, "nothing new, its one image is there"),
+        (58, 2, "nothing new, 58 images there, 2 gone"),
+        (0, 2, "nothing new, 0 images there, 2 gone"),
+        (0, 0, "the album is empty"),
+    ],
+)
+def test_nothing_to_do(unchanged, gone, line):
+    rows = [image(f"{i}.jpg", Outcome.UNCHANGED) for i in range(unchanged)]
+    rows += [image(f"g{i}.jpg", Outcome.GONE) for i in range(gone)]
+    assert headline(mirror(*rows)) == f"PdA9Amq: {line}"
+    assert missing(mirror(*rows)) is None
+
+
+def test_missing_names_ten_and_counts_the_rest():
+    failed = [image(f"{i:02}.jpg", Outcome.FAILED, error="HTTP 503.") for i in range(12)]
+    names = ", ".join(f"{i:02}.jpg (HTTP 503)" for i in range(10))
+    assert missing(mirror(image("ok.jpg"), *failed)) == (
+        f"PdA9Amq: 12 of 13 images failed: {names}, and 2 more."
+        " Run it again: what is there is kept, only the rest is fetched."
+    )
+    assert missing(mirror(image("a.jpg", Outcome.FAILED))) == (
+        "PdA9Amq: 1 of 1 image failed: a.jpg (no reason given)."
+        " Run it again: what is there is kept, only the rest is fetched."
+    )
+
+
+def test_mirror_markdown():
+    markdown = mirror_markdown(MIXED, notes=["the manifest was damaged | set aside"])
+    assert markdown.startswith(headline(MIXED) + "\n\n")
+    assert "\n- the manifest was damaged &#124; set aside\n" in markdown
+    assert cells(markdown) == [
+        ["downloaded", "unchanged", "gone", "failed", "fetched", "start-up", "download", "total"],
+        ["2", "1", "1", "1", "12.3 MB", "1.1 s", "3.1 s", "4.2 s"],
+        ["file", "attempts", "why"],
+        ["fail001.jpg", "4", "HTTP 503"],
+        ["file", "attempts", "why"],
+        ["gone001.jpg", "1", "removed at Imgur"],
+        ["file", "size", "first byte", "in all"],
+        ["slow001.jpg", "8.3 MB", "1.50 s", "3.00 s"],
+        ["fast001.jpg", "4.0 MB", "0.01 s", "0.25 s"],
+    ]
+
+
+def test_long_lists_are_cut_and_counted():
+    gone = [image(f"{i:03}.jpg", Outcome.GONE) for i in range(60)]
+    markdown = mirror_markdown(mirror(*gone))
+    assert "049.jpg" in markdown
+    assert "050.jpg" not in markdown
+    assert "\n\nand 10 more\n" in markdown
+
+
+def test_markdown_of_an_empty_album():
+    assert mirror_markdown(mirror()).startswith("PdA9Amq: the album is empty\n")
+
+
+@settings(deadline=None)
+@given(title=st.text(), error=st.text(min_size=1), note=st.text())
+@example(title="a | b", error="\\| `c` | <b>d</b> [e](https://f)\n| g |", note="# h")
+@example(title="<script>", error="&lt; &#124; www.x.org a@b.c https://d ~~e~~ $f$", note="\x85- x")
+def test_text_from_outside_stays_text(title, error, note):
+    failed = image("fail001.jpg", Outcome.FAILED, error=error)
+    markdown = mirror_markdown(mirror(failed, title=title), notes=[note])
+    rows = cells(markdown)
+    assert [len(row) for row in rows] == [8, 8, 3, 3]
+    shown = " ".join("".join(c if c.isprintable() else " " for c in error).split()).rstrip(".")
+    assert rows[3][2] == (shown or "no reason given").strip()
+    html = MarkdownIt("commonmark", {"html": True}).enable("table").render(markdown)
+    tags = set(re.findall(r"</?([a-z0-9]+)", html))
+    assert tags <= {"p", "ul", "li", "h2", "table", "thead", "tbody", "tr", "th", "td"}
+
+
+def test_comparison_of_one_round():
+    rows = comparison_rows([FOUR[3], *FOUR[:3]])
+    assert [row["strategy"] for row in rows] == ["sequential", "threads", "dask", "async"]
+    assert list(rows[0].items()) == [
+        ("strategy", "sequential"),
+        ("workers", 1),
+        ("start-up s", 0.25),
+        ("download s", 4.75),
+        ("total s", 5.0),
+        ("images/s", 0.42),
+        ("MB/s", 0.42),
+        ("speed-up", 1.0),
+        ("slowest image", "aaaaaaa.jpg 1.30 s"),
+    ]
+    assert [row["speed-up"] for row in rows] == [1.0, 2.5, 1.25, 4.0]
+    assert [row["MB/s"] for row in rows] == [0.42, 1.14, 1.33, 2.0]
+
+
+def test_comparison_takes_medians_over_rounds():
+    rounds = [
+        measured(Strategy.ASYNC, 0.5, 1.0, slowest=1),
+        measured(Strategy.ASYNC, 0.25, 4.0, slowest=2),
+        measured(Strategy.ASYNC, 0.75, 2.0, slowest=9),
+    ]
+    *_, row = comparison_rows([*rounds, FOUR[0]])
+    assert list(row.items()) == [
+        ("strategy", "async"),
+        ("workers", 8),
+        ("start-up s", 0.5),
+        ("download s", 2.0),
+        ("total s", 2.75),
+        ("images/s", 1.0),
+        ("MB/s", 1.0),
+        ("speed-up", 1.82),
+        ("slowest image", "aaaaaaa.jpg 2.00 s"),
+        ("rounds", 3),
+        ("spread s", 2.75),
+    ]
+    first, _ = comparison_rows([*rounds, FOUR[0]])
+    assert (first["rounds"], first["spread s"]) == (1, 0.0)
+    assert "median of its rounds" in comparison_markdown([*rounds, FOUR[0]])
+    assert "median of its rounds" not in comparison_markdown(FOUR)
+
+
+def test_comparison_without_anything_to_divide_by():
+    empty = mirror(strategy=Strategy.DASK, startup=0, download=0)
+    (row,) = comparison_rows([empty])
+    unknown = [row[name] for name in ("images/s", "MB/s", "speed-up", "slowest image")]
+    assert unknown == ["", "", "", ""]
+    assert comparison_headline([empty]) == "dask took 0 s, with nothing to compare it to"
+    assert comparison_rows([]) == []
+    assert comparison_text([]) == ""
+    assert comparison_headline([]) == "nothing was measured"
+    assert comparison_markdown([]) == "nothing was measured\n"
+    both = [empty, mirror(strategy=Strategy.SEQUENTIAL, startup=0, download=0)]
+    assert [row["speed-up"] for row in comparison_rows(both)] == ["", ""]
+    assert "level" in comparison_headline(both)
+    ElementTree.fromstring(bar_chart(comparison_rows(both)))
+
+
+def test_comparison_text():
+    assert comparison_text(comparison_rows([FOUR[0], FOUR[3], FOUR[3]])) == (
+        "strategy    workers  start-up s  download s  total s  images/s  MB/s  speed-up"
+        "  slowest image       rounds  spread s\n"
+        "sequential        1        0.25        4.75     5.00      0.42  0.42      1.00"
+        "  aaaaaaa.jpg 1.30 s       1      0.00\n"
+        "async             8        0.25        1.00     1.25      2.00  2.00      4.00"
+        "  aaaaaaa.jpg 0.50 s       2      0.00"
+    )
+    *_, line = comparison_text(comparison_rows(FOUR[1:])).splitlines()
+    assert line == (
+        "async           8        0.25        1.00     1.25      2.00  2.00            aaaaaaa.jpg"
+        " 0.50 s"
+    )
+    quick = comparison_text(comparison_rows([measured(Strategy.ASYNC, 0.004, 0.25)]))
+    assert "  0.004  " in quick
+
+
+@pytest.mark.parametrize(
+    ("runs", "line"),
+    [
+        (FOUR, "async is fastest here: 1.2 s against 5.0 s one after another (4.0 ×)"),
+        (FOUR[1:], "async is fastest here: 1.2 s against 4.0 s with dask (3.2 ×)"),
+        (
+            FOUR[:1] + FOUR[1:2],
+            "threads is fastest here: 2.0 s against 5.0 s one after another (2.5 ×)",
+        ),
+        (
+            [measured(Strategy.SEQUENTIAL, 0, 2), measured(Strategy.DASK, 2, 2)],
+            "sequential is fastest here: 2.0 s against 4.0 s with dask (2.0 ×)",
+        ),
+        (
+            [FOUR[0], measured(Strategy.THREADS, 0.25, 1.125), FOUR[3]],
+            (
+                "async and threads are level here: 1.25 s and 1.38 s, no further apart than one"
+                " round can tell, against 5.0 s one after another (4.0 ×)"
+            ),
+        ),
+        (
+            [FOUR[1], measured(Strategy.THREADS, 0.25, 0.75), FOUR[3], FOUR[3]],
+            (
+                "async and threads are level here: 1.25 s and 1.50 s, no further apart than their"
+                " rounds are"
+            ),
+        ),
+        (
+            [measured(Strategy.THREADS, 0.25, 1.25)] * 2 + [FOUR[3]] * 2,
+            "async is fastest here: 1.2 s against 1.5 s with threads (1.2 ×)",
+        ),
+        (
+            [*FOUR[:3], mirror(image("a.jpg", Outcome.FAILED), download=0.1)],
+            (
+                "threads is fastest here: 2.0 s against 5.0 s one after another (2.5 ×);"
+                " async left images out and cannot be compared"
+            ),
+        ),
+        ([mirror(image("a.jpg", Outcome.FAILED))], "async left images out and cannot be compared"),
+    ],
+)
+def test_verdict(runs, line):
+    assert comparison_headline(runs) == line
+
+
+def test_comparison_markdown():
+    result, chart, note, table, terms, article = comparison_markdown(FOUR, ["a *note*"]).split(
+        "\n\n"
+    )
+    assert result == comparison_headline(FOUR)
+    address = re.fullmatch(r"!\[[^\]]+\]\(data:image/svg\+xml;base64,([A-Za-z0-9+/=]+)\)", chart)
+    assert base64.b64decode(address[1]).decode() == bar_chart(comparison_rows(FOUR))
+    assert note == "- a &#42;note&#42;"
+    assert [row[0] for row in cells(table)] == [
+        "strategy",
+        "sequential",
+        "threads",
+        "dask",
+        "async",
+    ]
+    assert cells(table)[1][-1] == "aaaaaaa.jpg 1.30 s"
+    assert "first request" in terms
+    assert re.findall(r"(\d+) s ", article) == ["48", "19", "14", "14"]
+
+
+def test_chart_is_drawn_to_scale():
+    rows = comparison_rows(FOUR)
+    drawn = bars(bar_chart(rows))
+    assert set(drawn) == {(part, row["strategy"]) for part in PARTS for row in rows}
+    start, stop = drawn["download", "sequential"]
+    unit = (stop - start) / rows[0]["download s"]
+    for row in rows:
+        (origin, middle), (joint, end) = (drawn[part, row["strategy"]] for part in PARTS)
+        assert joint == pytest.approx(middle)
+        assert middle - origin == pytest.approx(row["start-up s"] * unit, rel=0.01)
+        assert end - origin == pytest.approx(row["total s"] * unit, rel=0.01)
+
+
+def test_chart_says_its_figures():
+    svg = bar_chart(comparison_rows(FOUR))
+    labels = [text.text for text in ElementTree.fromstring(svg).iter(f"{SVG}text")]
+    for label in (
+        "sequential",
+        "1 worker",
+        "async",
+        "8 workers",
+        "start-up",
+        "download",
+        "seconds",
+    ):
+        assert label in labels
+    for label in ("5.0 s", "2.0 s · 2.5 ×", "4.0 s · 1.2 ×", "1.2 s · 4.0 ×", "2.5 s", "4.8 s"):
+        assert label in labels
+    assert 'style="fill: #ffffff"' in svg
+    assert len(svg) < 40_000
+
+
+def test_chart_is_the_same_each_time():
+    assert bar_chart(comparison_rows(FOUR)) == bar_chart(comparison_rows(FOUR))
+
+
+def test_data_address():
+    assert data_address("<svg/>") == "data:image/svg+xml;base64,PHN2Zy8+"
+
+
+def test_reports_cost_no_chart_library_to_import():
+    code = "import sys, imgur_mirror.report; sys.exit('matplotlib' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (-1, "0 s"),
+        (0, "0 s"),
+        (0.0004, "0 s"),
+        (0.0006, "0.001 s"),
+        (0.0123, "0.01 s"),
+        (0.25, "0.25 s"),
+        (0.96, "1.0 s"),
+        (4.21, "4.2 s"),
+        (119.94, "119.9 s"),
+        (125.2, "2 min 5 s"),
+        (7199.9, "120 min 0 s"),
+        (12000, "3 h 20 min"),
+    ],
+)
+def test_duration(seconds, text):
+    assert duration(seconds) == text
