@@ -117,6 +117,15 @@ class AlbumFolder:
         with _said(self.path), (self.path / name).open("rb") as file:
             return hashlib.file_digest(file, _md5).hexdigest()
 
+    def digests(self) -> dict[str, str]:
+        """Read the MD5 of every whole file, by its name."""
+        return {name: self.digest(name) for name in self.files()}
+
+    def erase(self) -> None:
+        """Remove the folder with all that is in it."""
+        with _said(self.path), suppress(FileNotFoundError):
+            shutil.rmtree(self.path)
+
     def part(self, name: str) -> "Part":
         """Open the partial file of an image, locked for this writer alone."""
         with _said(self.path):

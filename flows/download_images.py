@@ -1,0 +1,73 @@
+"""The downloads of one plan, as a subflow under the task runner of a strategy."""
+
+from functools import partial
+from typing import Any
+
+from prefect import flow, unmapped
+from prefect.futures import PrefectFuture
+
+from imgur_mirror.batch import Batch, BatchFailed
+from imgur_mirror.models import Download, Outcome, Strategy
+from imgur_mirror.plan import Plan
+from imgur_mirror.sessions import connections
+from imgur_mirror.settings import Wire
+from imgur_mirror.store import AlbumFolder
+from runners import task_runner
+from tasks.images import download_task
+
+__all__ = ["download_images"]
+
+
+def download_images(
+    plan: Plan,
+    folder: AlbumFolder,
+    wire: Wire,
+    strategy: Strategy,
+    workers: int,
+    scheduler_address: str | None = None,
+) -> tuple[Download, ...]:
+    """Run the downloads of a plan, over `workers` connections at once, and give every outcome."""
+    runner = task_runner(
+        strategy,
+        workers,
+        lifespan=partial(connections, wire),
+        scheduler_address=scheduler_address,
+    )
+    return _download_images.with_options(task_runner=runner)(plan, folder, wire, strategy)
+
+
+@flow(name="download-images", flow_run_name="{strategy}", validate_parameters=False)
+def _download_images(
+    plan: Plan, folder: AlbumFolder, wire: Wire, strategy: Strategy
+) -> tuple[Download, ...]:
+    task = download_task(strategy, wire)
+    futures = task.map(plan.batches, unmapped(folder), unmapped(wire))
+    return tuple(
+        row
+        for batch, future in zip(plan.batches, futures, strict=True)
+        for row in _outcomes(batch, future, folder)
+    )
+
+
+def _outcomes(
+    batch: Batch, future: PrefectFuture[Any], folder: AlbumFolder
+) -> tuple[Download, ...]:
+    """Read the result of a task run, which may hold failures or be one."""
+    try:
+        rows: tuple[Download, ...] = future.result()
+    except BatchFailed as failed:
+        return failed.downloads
+    except Exception as error:  # noqa: BLE001 - however a task run ends, its images have outcomes
+        return _lost(batch, error, folder)
+    return rows
+
+
+def _lost(batch: Batch, error: Exception, folder: AlbumFolder) -> tuple[Download, ...]:
+    """Take what the journal says where a task run ended without a result: killed, or a fault."""
+    known = folder.outcomes(batch.name)
+    said = f"its task run ended with {type(error).__name__}: {error}"
+    return tuple(
+        known.get(image.id)
+        or Download(id=image.id, name=image.name, outcome=Outcome.FAILED, error=said)
+        for image in (piece.image for piece in batch.pieces)
+    )

@@ -1,0 +1,62 @@
+"""Mirror one album: `python -m flows.mirror_album ALBUM`."""
+
+import sys
+from typing import Any
+
+from prefect import flow, runtime
+from prefect.client.schemas.objects import State
+from prefect.states import Failed
+
+from flows.mirroring import mirror
+from flows.parameters import AlbumAddress, Workers, album_name
+from imgur_mirror.address import BadAddress, parse
+from imgur_mirror.api import ApiError
+from imgur_mirror.models import Mirrored, Strategy
+from imgur_mirror.report import headline, missing
+from imgur_mirror.settings import BadSettings, read_settings
+from imgur_mirror.store import StoreError, album_folder
+from runners import warm_up
+from tasks.album import fetch_album
+from tasks.publish import publish_mirror
+
+__all__ = ["mirror_album"]
+
+
+def _run_name() -> str:
+    parameters: dict[str, Any] = runtime.flow_run.parameters or {}
+    return f"{album_name()} · {Strategy(parameters['strategy'])}"
+
+
+@flow(name="mirror-album", flow_run_name=_run_name)
+def mirror_album(
+    album: AlbumAddress,
+    strategy: Strategy = Strategy.ASYNC,
+    workers: Workers = 16,
+    downloads: str = "",
+) -> Mirrored | State[Any]:
+    """Copy one album to the store, and say how long it took.
+
+    Args:
+        album: Where the album is: its id, or any address of it at imgur.com.
+        strategy: How the downloads run at the same time.
+        workers: How many connections are in use at once; sequential always has one.
+        downloads: The folder for all albums; empty for the setting IMGUR_DOWNLOADS.
+    """
+    warm_up(strategy)
+    try:
+        settings = read_settings()
+        listing = fetch_album(parse(album), settings.access)
+        folder = album_folder(downloads or settings.downloads, listing.id)
+        mirrored = mirror(listing, strategy, workers, folder, settings)
+    except (BadAddress, BadSettings, ApiError, StoreError) as error:
+        return Failed(message=str(error), data=error)
+    publish_mirror(mirrored)
+    if lost := missing(mirrored):
+        return Failed(message=lost)
+    return mirrored
+
+
+if __name__ == "__main__":
+    from flows.command_line import main
+
+    sys.exit(main(mirror_album, headline))

@@ -1,0 +1,87 @@
+"""What all flows mean by mirroring an album that was listed."""
+
+import time
+from collections.abc import Iterable
+from dataclasses import replace
+
+from flows.download_images import download_images
+from flows.progress import progress_shown
+from imgur_mirror.models import Album, Download, Mirrored, Strategy, Timings
+from imgur_mirror.plan import Plan, plan
+from imgur_mirror.settings import Settings, Wire
+from imgur_mirror.store import AlbumFolder
+
+__all__ = ["mirror"]
+
+
+def mirror(
+    album: Album, strategy: Strategy, workers: int, folder: AlbumFolder, settings: Settings
+) -> Mirrored:
+    """Fetch what the folder lacks of an album, and write its manifest.
+
+    Raises:
+        StoreError: where the folder cannot be written.
+    """
+    workers = 1 if strategy is Strategy.SEQUENTIAL else workers
+    with folder.opened() as mine:
+        todo = plan(album, mine.read_manifest(), mine.files(), settings.max_task_runs)
+        mine.sweep(piece.image.name for batch in todo.batches for piece in batch.pieces)
+        began = time.time()
+        fetched = _fetch(todo, mine, strategy, workers, settings)
+        rows = {row.id: row for row in (*todo.settled, *fetched)}
+        downloads = tuple(rows[image.id] for image in album.images)
+        mine.write_manifest(album, downloads)
+    return Mirrored(
+        album=album,
+        strategy=strategy,
+        workers=workers,
+        downloads=_numbered(downloads),
+        timings=_timings(began, downloads),
+    )
+
+
+def _fetch(
+    todo: Plan, folder: AlbumFolder, strategy: Strategy, workers: int, settings: Settings
+) -> tuple[Download, ...]:
+    if not todo.batches:
+        return ()
+    with progress_shown(todo, folder, f"{folder.path.name} · {strategy}"):
+        return download_images(
+            todo,
+            folder,
+            _share(settings.wire, strategy, workers),
+            strategy,
+            workers,
+            settings.dask_scheduler_address,
+        )
+
+
+def _share(wire: Wire, strategy: Strategy, workers: int) -> Wire:
+    """Give each process its share of the run's bound on requests."""
+    if wire.max_requests_per_second is None or strategy is not Strategy.DASK:
+        return wire
+    return replace(wire, max_requests_per_second=wire.max_requests_per_second / workers)
+
+
+def _timings(began: float, downloads: Iterable[Download]) -> Timings:
+    asked = [row for row in downloads if row.started is not None and row.finished is not None]
+    if not asked:
+        now = time.time()
+        return Timings(began, now, now)
+    return Timings(
+        began,
+        min(row.started for row in asked if row.started is not None),
+        max(row.finished for row in asked if row.finished is not None),
+    )
+
+
+def _numbered(downloads: Iterable[Download]) -> tuple[Download, ...]:
+    """Call the workers 1, 2, … in the order in which they sent their first requests."""
+    rows = tuple(downloads)
+    numbers: dict[str, str] = {}
+    for row in sorted(rows, key=lambda row: row.started or 0.0):
+        if row.worker is not None:
+            numbers.setdefault(row.worker, str(len(numbers) + 1))
+    return tuple(
+        replace(row, worker=numbers[row.worker]) if row.worker is not None else row for row in rows
+    )

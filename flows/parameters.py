@@ -1,0 +1,32 @@
+"""What the flows' parameters have in common: their types, and the run's name that they make."""
+
+from typing import Annotated, Any
+
+from prefect import runtime
+from pydantic import BeforeValidator, Field
+
+from imgur_mirror.address import BadAddress, parse
+
+__all__ = ["AlbumAddress", "Workers", "album_name"]
+
+MOST_WORKERS = 256
+
+
+def _as_text(value: object) -> object:
+    """Take an id of digits alone as text: `-p album=1234567` arrives as a number."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+AlbumAddress = Annotated[str, BeforeValidator(_as_text), Field(min_length=1)]
+
+Workers = Annotated[int, Field(ge=1, le=MOST_WORKERS)]
+
+
+def album_name() -> str:
+    """Give the id of the running flow's album, however the album was named."""
+    parameters: dict[str, Any] = runtime.flow_run.parameters or {}
+    album = str(parameters.get("album", ""))
+    try:
+        return parse(album).id
+    except BadAddress:
+        return album[:40]

@@ -1,0 +1,135 @@
+"""A Prefect server of one's own, for as long as something needs it.
+
+Prefect's temporary server loses records of task runs and is slow to start, and each Dask worker
+would start one more; so what is run without a server gets a real one.
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+from prefect.context import refresh_global_settings_context
+from prefect.events.worker import EventsWorker
+from prefect.logging.handlers import APILogWorker
+from prefect.settings import PREFECT_API_URL, PREFECT_HOME
+
+__all__ = ["ServerError", "prefect_api", "prefect_server"]
+
+START = 120
+"""Seconds that a first start, with its migrations, may take on a slow machine."""
+
+PROJECT = Path(__file__).parent.parent
+
+
+class ServerError(RuntimeError):
+    """The Prefect server did not start; the message has the end of its log."""
+
+
+@contextmanager
+def prefect_api() -> Iterator[str]:
+    """Use the Prefect server that is configured, or start one on the same database until the end.
+
+    Yields the address of its API.
+
+    Raises:
+        ServerError: where one was needed and did not start.
+    """
+    if configured := PREFECT_API_URL.value():
+        yield configured
+    else:
+        with prefect_server(PREFECT_HOME.value()) as url:
+            yield url
+
+
+@contextmanager
+def prefect_server(home: Path) -> Iterator[str]:
+    """Run a Prefect server with its database and its log under `home`, on a free port.
+
+    While it runs, this process and those that it starts use it. Yields the address of its API.
+
+    Raises:
+        ServerError: where it does not start.
+    """
+    home.mkdir(parents=True, exist_ok=True)
+    port = _free_port()
+    url = f"http://127.0.0.1:{port}/api"
+    # Threads and processes see the environment, and not what a context variable holds.
+    environment = {"PREFECT_HOME": str(home.absolute()), "PREFECT_API_URL": url}
+    server = _start(port, home, os.environ | environment)
+    try:
+        _await_health(server, url, home)
+        with _environment(environment):
+            try:
+                yield url
+            finally:
+                # What this process has yet to say, it says while there is someone to hear it.
+                APILogWorker.drain_all(timeout=5)
+                EventsWorker.drain_all(timeout=5)
+    finally:
+        _stop(server)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _start(port: int, home: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "prefect", "server", "start", "--port", str(port)]
+    with (home / "server.log").open("wb") as log:
+        return subprocess.Popen(  # noqa: S603 - nothing in it comes from outside
+            command,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            # Where prefect.toml lies, which makes the server hold.
+            cwd=PROJECT if (PROJECT / "prefect.toml").exists() else None,
+            env=environment,
+            # Ctrl-C is for what uses the server; the server goes last.
+            start_new_session=True,
+        )
+
+
+def _await_health(server: subprocess.Popen[bytes], url: str, home: Path) -> None:
+    deadline = time.monotonic() + START
+    while time.monotonic() < deadline and server.poll() is None:
+        try:
+            if httpx.get(f"{url}/health", timeout=5, trust_env=False).is_success:
+                return
+        except httpx.TransportError:
+            time.sleep(0.1)
+    said = (home / "server.log").read_text(encoding="utf-8", errors="replace")[-2000:]
+    raise ServerError(f"the Prefect server did not start; the end of {home}/server.log:\n{said}")
+
+
+@contextmanager
+def _environment(values: dict[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    refresh_global_settings_context()
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+        refresh_global_settings_context()
+
+
+def _stop(server: subprocess.Popen[bytes]) -> None:
+    os.killpg(server.pid, signal.SIGTERM)
+    try:
+        server.wait(20)
+    except subprocess.TimeoutExpired:
+        os.killpg(server.pid, signal.SIGKILL)
+        server.wait()

@@ -1,0 +1,28 @@
+"""The album's listing, as one task."""
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.tasks import Task
+
+from imgur_mirror import api
+from imgur_mirror.address import Address
+from imgur_mirror.models import Album
+from imgur_mirror.settings import Access
+from tasks.retries import patient
+
+__all__ = ["fetch_album"]
+
+
+@task(name="fetch-album", task_run_name="{address.id}", cache_policy=NO_CACHE)
+def _fetch_album(address: Address, access: Access) -> Album:
+    return api.fetch_album(address, access)
+
+
+def fetch_album(address: Address, access: Access) -> Album:
+    """Ask the API for an album, again where that may help.
+
+    Raises:
+        api.ApiError: one of its kinds, with a sentence that says what to do.
+    """
+    task: Task[[Address, Access], Album] = patient(_fetch_album, access.retries, access.backoff)
+    return task(address, access)

@@ -1,0 +1,37 @@
+"""The downloads, as tasks: one for threads and processes, one for an event loop."""
+
+from typing import Any
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.tasks import Task
+
+from imgur_mirror.batch import Batch
+from imgur_mirror.models import Download, Strategy
+from imgur_mirror.settings import Wire
+from imgur_mirror.store import AlbumFolder
+from imgur_mirror.transfer import fetch_batch, fetch_batch_async
+from tasks.retries import patient
+
+__all__ = ["download_task"]
+
+
+@task(name="download", task_run_name="{batch}", cache_policy=NO_CACHE)
+def download(batch: Batch, folder: AlbumFolder, wire: Wire) -> tuple[Download, ...]:
+    """Fetch one batch over this worker's connection."""
+    return fetch_batch(batch, folder, wire)
+
+
+@task(name="download", task_run_name="{batch}", cache_policy=NO_CACHE)
+async def download_async(batch: Batch, folder: AlbumFolder, wire: Wire) -> tuple[Download, ...]:
+    """Fetch one batch over one of the loop's connections."""
+    return await fetch_batch_async(batch, folder, wire)
+
+
+def download_task(strategy: Strategy, wire: Wire) -> Task[..., Any]:
+    """Give the download task of a strategy, with the retries that the settings ask for.
+
+    It raises `BatchFailed`, with all outcomes, where an image of its batch failed.
+    """
+    chosen = download_async if strategy is Strategy.ASYNC else download
+    return patient(chosen, wire.retries, wire.backoff)
