@@ -21,11 +21,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Self
+from typing import Any, Literal, Self, TypedDict
+
+from pydantic import TypeAdapter
 
 from imgur_mirror.models import Album, Download, Image, Outcome
 
-__all__ = ["AlbumFolder", "Entry", "Part", "StoreError", "album_folder"]
+__all__ = ["AlbumFolder", "Entry", "Part", "StoreError", "album_folder", "outcomes_in"]
 
 MANIFEST = "album.json"
 RESUMABLE = 1 << 20
@@ -70,7 +72,10 @@ def album_folder(downloads: str, album_id: str) -> "AlbumFolder":
             f"{downloads} is not a local folder; this version writes to folders only: "
             "set IMGUR_DOWNLOADS or --downloads to one"
         )
-    return AlbumFolder(Path(downloads).expanduser().absolute() / album_id)
+    try:
+        return AlbumFolder(Path(downloads).expanduser().absolute() / album_id)
+    except RuntimeError as error:
+        raise StoreError(f"{downloads} is no folder: {error}") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +90,12 @@ class AlbumFolder:
         """Hold a run's own `.run-ID/` folder for as long as the run writes."""
         mine = replace(self, run=secrets.token_hex(4))
         with _said(mine.path):
-            # Locked before it has its name: a `.run-ID/` that is not locked is a dead run's.
-            unnamed = mine.path / f".new-{mine.run}"
-            unnamed.mkdir(parents=True)
-            lock = os.open(unnamed, os.O_RDONLY)
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            unnamed.rename(mine.state)
+            mine.path.mkdir(parents=True, exist_ok=True)
+            # Who looks for dead runs holds the folder's lock, and so never sees this one unlocked.
+            with _locked(mine.path):
+                mine.state.mkdir()
+                lock = os.open(mine.state, os.O_RDONLY)
+                fcntl.flock(lock, fcntl.LOCK_EX)
         try:
             yield mine
         finally:
@@ -107,9 +112,7 @@ class AlbumFolder:
             return {
                 entry.name: entry.stat().st_size
                 for entry in entries
-                if entry.is_file(follow_symlinks=False)
-                and entry.name != MANIFEST
-                and ".part" not in entry.name
+                if _is_image(entry.name) and entry.is_file(follow_symlinks=False)
             }
 
     def digest(self, name: str) -> str:
@@ -139,12 +142,10 @@ class AlbumFolder:
         A manifest that cannot be read is set aside as `album.json.damaged-TIME`, and nothing is
         vouched for.
         """
-        with _said(self.path):
-            entries = self._manifest_alone()
-            for journal in self._journals(self._dead_runs()):
-                for download in _rows(journal):
-                    _enter(entries, download)
-            return entries
+        if not self.path.exists():
+            return {}
+        with _said(self.path), _locked(self.path):
+            return self._vouched(self._dead_runs())
 
     def write_manifest(self, album: Album, downloads: Iterable[Download]) -> None:
         """Vouch for the outcomes of this run, then forget the journals of it and of dead runs.
@@ -154,7 +155,7 @@ class AlbumFolder:
         """
         with _said(self.path), _locked(self.path):
             dead = self._dead_runs()
-            entries = self.read_manifest()
+            entries = self._vouched(dead)
             images = {image.id: image for image in album.images}
             for download in downloads:
                 _enter(entries, download)
@@ -165,6 +166,13 @@ class AlbumFolder:
             for state in [*dead, self.state]:
                 shutil.rmtree(state, ignore_errors=True)
 
+    def _vouched(self, dead: Iterable[Path]) -> dict[str, Entry]:
+        entries = self._manifest_alone()
+        for journal in self._journals(dead):
+            for download in outcomes_in(journal.read_bytes()):
+                _enter(entries, download)
+        return entries
+
     def _manifest_alone(self) -> dict[str, Entry]:
         path = self.path / MANIFEST
         try:
@@ -173,7 +181,7 @@ class AlbumFolder:
             return {}
         try:
             return {entry.image.id: entry for entry in _entries(json.loads(text))}
-        except (ValueError, TypeError, KeyError, RecursionError, AttributeError):
+        except (ValueError, RecursionError):
             stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
             path.rename(path.with_name(f"{MANIFEST}.damaged-{stamp}"))
             return {}
@@ -181,9 +189,13 @@ class AlbumFolder:
     # Runs
 
     def sweep(self, wanted: Iterable[str]) -> None:
-        """Remove the partial files that no run is writing and none can continue."""
+        """Remove what no run is writing and none can continue: partial files and drafts."""
         with _said(self.path):
             names = set(wanted)
+            with _locked(self.path):
+                # Who writes a draft of the manifest holds the lock: these are of dead runs.
+                for draft in self.path.glob(f".{MANIFEST}.*"):
+                    draft.unlink()
             for part in self.path.glob("*.part"):
                 if part.name.removesuffix(".part") not in names or not _resumable(part):
                     _remove_unless_locked(part)
@@ -197,13 +209,20 @@ class AlbumFolder:
 
     def append(self, batch: str, download: Download) -> None:
         """Add an outcome to a batch's journal; only its one task run writes there."""
-        with _said(self.path), self.journal(batch).open("a", encoding="utf-8") as journal:
-            journal.write(json.dumps(asdict(download)) + "\n")
+        # The newline before it ends a line that a full disk or a killed worker cut short.
+        line = f"\n{json.dumps(asdict(download))}\n".encode()
+        with _said(self.path), self.journal(batch).open("ab", buffering=0) as journal:
+            if journal.write(line) < len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def outcomes(self, batch: str) -> dict[str, Download]:
         """Read the latest outcome of each image in a batch's journal, by image id."""
         with _said(self.path):
-            return {row.id: row for row in _rows(self.journal(batch))}
+            try:
+                journal = self.journal(batch).read_bytes()
+            except FileNotFoundError:
+                return {}
+            return {row.id: row for row in outcomes_in(journal)}
 
     def _dead_runs(self) -> list[Path]:
         """The `.run-ID/` folders that no living run holds."""
@@ -235,7 +254,7 @@ class Part:
     @classmethod
     def open(cls, target: Path) -> Self:
         """Open `TARGET.part`, or one of its own name where another writer holds that."""
-        path = target.with_name(f"{target.name}.part")
+        path = _part_file(target)
         while True:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
             if not _try_lock(descriptor):
@@ -251,9 +270,13 @@ class Part:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if not self._placed and not _resumable(self.path):
-            self._remove()
-        os.close(self._descriptor)
+        try:
+            # What lies under a name of this writer's own, nobody would look for.
+            own = self.path != _part_file(self.target)
+            if not self._placed and (own or not _resumable(self.path)):
+                self._remove()
+        finally:
+            os.close(self._descriptor)
 
     @property
     def md5(self) -> str:
@@ -267,14 +290,15 @@ class Part:
 
     def resume(self) -> str | None:
         """Take up what an earlier try left, and give its ETag; None where there is nothing to."""
-        if not _resumable(self.path):
-            self.restart()
-            return None
-        etag = self._etag.read_text(encoding="utf-8")
-        while block := os.pread(self._descriptor, _READ, self.size):
-            self._digest.update(block)
-            self.size += len(block)
-        return etag
+        with _said(self.path):
+            etag = self._etag.read_text("latin-1") if _resumable(self.path) else ""
+            if not _may_be_sent(etag):
+                self.restart()
+                return None
+            while block := os.pread(self._descriptor, _READ, self.size):
+                self._digest.update(block)
+                self.size += len(block)
+            return etag
 
     def restart(self, etag: str | None = None) -> None:
         """Throw away what is there; `etag` is kept beside what comes, so that it can go on."""
@@ -282,10 +306,10 @@ class Part:
             os.ftruncate(self._descriptor, 0)
             self.size = 0
             self._digest = _md5()
-            if etag is None:
+            if etag is None or not _may_be_sent(etag):
                 self._etag.unlink(missing_ok=True)
             else:
-                self._etag.write_text(etag, encoding="utf-8")
+                self._etag.write_text(etag, encoding="ascii")
 
     def write(self, block: bytes) -> None:
         """Append a block.
@@ -317,44 +341,58 @@ class Part:
         return _etag_file(self.path)
 
     def _remove(self) -> None:
-        self.path.unlink(missing_ok=True)
-        self._etag.unlink(missing_ok=True)
+        # What cannot be removed now, the next run sweeps; the image's outcome must not be lost.
+        with suppress(OSError):
+            self.path.unlink(missing_ok=True)
+            self._etag.unlink(missing_ok=True)
 
 
 # Reading and writing the manifest
+
+
+class _Manifest(TypedDict):
+    version: Literal[1]
+    images: list[dict[str, Any]]
+
+
+_MANIFEST = TypeAdapter(_Manifest)
+_ENTRY = TypeAdapter(Entry)
+_DOWNLOAD = TypeAdapter(Download)
 
 
 def _entries(manifest: object) -> Iterator[Entry]:
     """Give the entries of a manifest as it was parsed.
 
     Raises:
-        ValueError, TypeError, KeyError, AttributeError: where it is no manifest of ours.
+        ValueError: where it is no manifest of ours.
     """
-    if not isinstance(manifest, dict):
-        raise TypeError("a manifest is a JSON object")
-    image_fields = Image.__dataclass_fields__
-    for row in manifest["images"]:
-        listed = {key: value for key, value in row.items() if key in image_fields}
-        about_file = {key: value for key, value in row.items() if key not in image_fields}
-        entry = Entry(image=Image(**listed, name=row["file"] or ""), **about_file)
+    for row in _MANIFEST.validate_python(manifest)["images"]:
+        entry = _ENTRY.validate_python(row | {"image": row | {"name": row.get("file") or ""}})
         _check(entry)
         yield entry
 
 
 def _check(entry: Entry) -> None:
     """Refuse an entry that would be trusted wrongly, or would name another folder's file."""
-    name = entry.file
-    if name is None:
+    if entry.file is None:
         return
-    if not isinstance(name, str) or Path(name).name != name or name in ("", ".", ".."):
-        raise ValueError(f"{name!r} is no file name")
-    if not isinstance(entry.bytes, int) or not isinstance(entry.md5, str):
-        raise TypeError(f"{name} has no size or digest")
+    if not _is_image(entry.file):
+        raise ValueError(f"{entry.file!r} is no name of an image's file")
+    if entry.bytes is None or entry.md5 is None:
+        raise ValueError(f"{entry.file} has no size or digest")
+
+
+def _is_image(name: str) -> bool:
+    """Tell whether a name is an image's: not a path, and none of our own files."""
+    ours = name.startswith((".", MANIFEST)) or ".part" in name
+    return name.isprintable() and Path(name).name == name and not ours
 
 
 def _enter(entries: dict[str, Entry], download: Download) -> None:
     """Let an outcome change what is vouched for; a failure changes nothing."""
     old = entries.get(download.id) or Entry(image=_unlisted(download))
+    if old.file is not None and download.outcome is Outcome.UNCHANGED and not download.attempts:
+        return  # read from a manifest; another run may have entered something newer since
     when = _iso(download.finished)
     if download.outcome is Outcome.GONE:
         entries[download.id] = replace(old, gone=old.gone or when)
@@ -396,19 +434,18 @@ def _manifest_text(album: Album, entries: Iterable[Entry]) -> bytes:
         del image["name"], image["unsafe"]
         rows.append(image | row)
     manifest = {"version": 1, **about, "images": rows}
-    return (json.dumps(manifest, ensure_ascii=False, indent=1) + "\n").encode()
+    text = json.dumps(manifest, ensure_ascii=False, indent=1) + "\n"
+    # Half of a surrogate pair has no UTF-8, but with a backslash it is what JSON writes for it.
+    return text.encode(errors="backslashreplace")
 
 
-def _rows(journal: Path) -> Iterator[Download]:
-    """Read a journal; a line that a crash cut short is not there."""
-    try:
-        lines = journal.read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
-        return
-    for line in lines:
-        with suppress(ValueError, TypeError):
-            row = json.loads(line)
-            yield Download(**row | {"outcome": Outcome(row["outcome"])})
+def outcomes_in(journal: bytes) -> Iterator[Download]:
+    """Read the lines of a journal; one that a crash cut short is not there."""
+    for line in journal.splitlines():
+        with suppress(ValueError, RecursionError):
+            row = _DOWNLOAD.validate_python(json.loads(line))
+            if _is_image(row.name):
+                yield row
 
 
 def _iso(seconds: float | None) -> str | None:
@@ -485,6 +522,15 @@ def _is_free(path: Path) -> bool:
         os.close(descriptor)
 
 
+def _part_file(target: Path) -> Path:
+    return target.with_name(f"{target.name}.part")
+
+
+def _may_be_sent(etag: str) -> bool:
+    """Tell whether an ETag fits a header; a file cut short by a crash, or a host, may hold any."""
+    return etag != "" and etag.isascii() and etag.isprintable()
+
+
 def _etag_file(part: Path) -> Path:
     return part.with_name(f"{part.name}.etag")
 
@@ -500,7 +546,8 @@ def _remove_unless_locked(part: Path) -> None:
     with suppress(FileNotFoundError):
         descriptor = os.open(part, os.O_RDONLY)
         try:
-            if _try_lock(descriptor):
+            # Another run may have placed that file and begun a new one of its name.
+            if _try_lock(descriptor) and _is_at(descriptor, part):
                 part.unlink()
                 _etag_file(part).unlink(missing_ok=True)
         finally:
@@ -519,6 +566,11 @@ def _said(path: Path) -> Iterator[None]:
             errno.EACCES: "make it writable for the user that runs this",
             errno.EPERM: "make it writable for the user that runs this",
             errno.EROFS: "mount it writable, or choose another folder",
+            errno.EFBIG: "raise the limit on a file's size (ulimit -f), or choose another disk",
+            errno.EMFILE: "raise the limit on open files (ulimit -n), or lower the workers",
+            errno.EEXIST: "a file is where the folder belongs: move it, or choose another folder",
+            errno.ENOTDIR: "a file is where the folder belongs: move it, or choose another folder",
+            errno.ENAMETOOLONG: "choose a folder with a shorter name",
         }
         remedy = remedies.get(error.errno or 0, "look at the disk and at the folder")
         raise StoreError(

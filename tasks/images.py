@@ -1,5 +1,6 @@
 """The downloads, as tasks: one for threads and processes, one for an event loop."""
 
+import logging
 from typing import Any
 
 from prefect import task
@@ -16,13 +17,24 @@ from tasks.retries import patient
 __all__ = ["download_task"]
 
 
-@task(name="download", task_run_name="{batch}", cache_policy=NO_CACHE)
+NAME = "download"
+
+
+def _is_worth_a_line(record: logging.LogRecord) -> bool:
+    """Drop the engine's line for each download that went well: a log is read for the others."""
+    return record.levelno > logging.INFO or getattr(record, "task_name", None) != NAME
+
+
+logging.getLogger("prefect.task_runs").addFilter(_is_worth_a_line)
+
+
+@task(name=NAME, task_run_name="{batch}", cache_policy=NO_CACHE)
 def download(batch: Batch, folder: AlbumFolder, wire: Wire) -> tuple[Download, ...]:
     """Fetch one batch over this worker's connection."""
     return fetch_batch(batch, folder, wire)
 
 
-@task(name="download", task_run_name="{batch}", cache_policy=NO_CACHE)
+@task(name=NAME, task_run_name="{batch}", cache_policy=NO_CACHE)
 async def download_async(batch: Batch, folder: AlbumFolder, wire: Wire) -> tuple[Download, ...]:
     """Fetch one batch over one of the loop's connections."""
     return await fetch_batch_async(batch, folder, wire)

@@ -8,7 +8,7 @@ import socket
 import struct
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -392,6 +392,17 @@ def test_a_body_without_end_is_cut_off(api, fault):
     assert type(error_of(api)) is UnexpectedAnswer
 
 
+@pytest.mark.parametrize(("size", "fits"), [(31 << 20, True), (33 << 20, False)])
+def test_an_answer_has_its_bound(api, size, fits):
+    api.answer(json.dumps(envelope(listing([picture(1)]))).encode().ljust(size))
+    if fits:
+        assert len(Imgur(access_to(api.url)).album_at(ALBUM).images) == 1
+    else:
+        error = error_of(api)
+        assert type(error) is UnexpectedAnswer
+        assert "over 32 MiB" in str(error)
+
+
 def test_no_secret_is_in_an_error(api):
     echo = f"no {CLIENT_ID} and {CLIENT_SECRET} in " + "x" * 150 + f" {CLIENT_ID}"
     answers = [
@@ -483,6 +494,35 @@ def test_credits_come_back_when_their_time_has_passed(api):
     assert len(api.seen) == 2
 
 
+def test_a_client_that_is_kept_asks_again_once_the_reset_has_passed(api):
+    api.answer(envelope(listing([])), headers=limits(user=0, reset="1"))
+    fetch_album(ALBUM, access_to(api.url))
+    api.answer(envelope(listing([picture(1)])), headers=limits())
+    for _ in range(500):
+        with suppress(RateLimited):
+            assert len(fetch_album(ALBUM, access_to(api.url)).images) == 1
+            break
+        time.sleep(0.01)
+    assert len(api.seen) == 2
+
+
+def test_credits_wait_for_their_reset_alone():
+    spent = Credits(user_remaining=0, user_reset_at=1000, client_remaining=5, client_reset_at=2000)
+    assert [spent.wait(now) for now in (900, 1000, 5000)] == [100, 0, 0]
+    # The clock was set back.
+    assert spent.wait(-1_000_000) == 86400
+
+
+@pytest.mark.parametrize("more", [{}, {"Retry-After": "0"}])
+def test_a_refusal_names_the_time_of_the_credits_that_are_spent(api, more):
+    spent = {**limits(client=0), "X-RateLimit-ClientReset": "1200", **more}
+    api.answer(NEW_429, 429, headers=spent)
+    error = error_of(api)
+    assert 1100 < error.wait <= 1200
+    assert not error.passing
+    assert "try again in 20 minutes (at " in str(error)
+
+
 def test_what_is_known_of_the_credits_is_shared_by_all_albums_of_a_process(api):
     api.answer(envelope(listing([])), headers=limits(user=0, reset="1200"))
     fetch_album(ALBUM, access_to(api.url))
@@ -507,6 +547,15 @@ def test_images_that_are_missing_are_asked_for_once_more(api):
     api.answer(envelope(images), path="/3/album/PdA9Amq/images")
     assert len(fetch_album(ALBUM, access_to(api.url)).images) == 3
     assert api.paths == ["/3/album/PdA9Amq", "/3/album/PdA9Amq/images"]
+
+
+@pytest.mark.parametrize("again", [1, 2])
+def test_the_longer_list_counts_when_both_are_too_short(api, again):
+    api.answer(envelope(listing([picture(1)], images_count=3)), path="/3/album/PdA9Amq")
+    images = [picture(n) for n in range(again)]
+    api.answer(envelope(images), path="/3/album/PdA9Amq/images")
+    assert len(fetch_album(ALBUM, access_to(api.url)).images) == again
+    assert len(api.seen) == 2
 
 
 @pytest.mark.parametrize("data", [[1], {"0": picture(1)}, "words", None, [None]])
@@ -586,6 +635,19 @@ def test_an_account_of_nonsense_is_unexpected(api, data):
         fetch_account_albums(Address("account", "fan"), access_to(api.url))
 
 
+def test_other_endpoints_of_the_package_work(api):
+    client = Imgur(access_to(api.url))
+    api.answer(envelope(120))
+    assert client.get_account_album_count("fan") == 120
+    api.answer(envelope(["alb0001"]))
+    assert client.get_account_album_ids("fan") == ["alb0001"]
+    api.answer(envelope({"UserRemaining": 499}))
+    assert client.get_credits() == {"UserRemaining": 499}
+    api.answer(envelope(data=False))
+    with pytest.raises(UnexpectedAnswer, match="credits"):
+        client.get_credits()
+
+
 def test_an_account_is_no_album_and_an_album_no_account(api):
     with pytest.raises(BadAddress, match="mirror_albums"):
         fetch_album(Address("account", "fan"), access_to(api.url))
@@ -595,6 +657,7 @@ def test_an_account_is_no_album_and_an_album_no_account(api):
 
 
 HOST = "https://i.imgur.com"
+MP4 = f"{HOST}/img0001.mp4"
 
 
 @pytest.mark.parametrize(
@@ -610,7 +673,17 @@ HOST = "https://i.imgur.com"
             "img0001.gif",
         ),
         ({"link": f"{HOST}/img0001.gifv"}, f"{HOST}/img0001.mp4", "img0001.mp4"),
-        ({"mp4": f"{HOST}/img0001.mp4", "type": "video/mp4"}, f"{HOST}/img0001.mp4", "img0001.mp4"),
+        ({"link": f"{HOST}/img0001.GIFV?1"}, f"{HOST}/img0001.mp4?1", "img0001.mp4"),
+        ({"mp4": MP4, "type": "video/mp4"}, MP4, "img0001.mp4"),
+        ({"mp4": MP4, "type": "Video/MP4; codecs=avc1"}, MP4, "img0001.mp4"),
+        ({"mp4": MP4, "type": "video/mp4", "link": None}, MP4, "img0001.mp4"),
+        ({"mp4": MP4, "type": "image/gif", "link": f"{HOST}/img0001.gifv"}, MP4, "img0001.mp4"),
+        ({"mp4": MP4, "type": None, "link": f"{HOST}/img0001.webm"}, MP4, "img0001.mp4"),
+        (
+            {"type": "video/webm", "link": f"{HOST}/img0001.webm"},
+            f"{HOST}/img0001.webm",
+            "img0001.webm",
+        ),
         ({"mp4": 7, "link": f"{HOST}/img0001.png"}, f"{HOST}/img0001.png", "img0001.png"),
     ],
 )
@@ -620,7 +693,20 @@ def test_bytes_are_fetched_from_the_right_link(api, more, link, name):
     assert image.type == ("video/mp4" if name.endswith("mp4") else more.get("type", "image/jpeg"))
 
 
-VIDEO = {"type": "video/mp4", "mp4": f"{HOST}/img0001.mp4"}
+GIF = {"type": "image/gif", "link": f"{HOST}/img0001.gif", "animated": True, "size": 7}
+
+
+@pytest.mark.parametrize("link", ["img0001.gif", "img0001h.gif"])
+@pytest.mark.parametrize("size", [0, 99, "99"])
+def test_an_animated_gif_stays_the_gif_it_is(api, link, size):
+    beside = {"mp4": MP4, "mp4_size": size, "gifv": f"{HOST}/img0001.gifv"}
+    image = one_image(api, **{**GIF, **beside, "link": f"{HOST}/{link}"})
+    assert (image.link, image.name) == (f"{HOST}/img0001.gif", "img0001.gif")
+    assert (image.type, image.size, image.animated) == ("image/gif", 7, True)
+
+
+VIDEO = {"type": "video/mp4", "mp4": MP4}
+GIFV = {"type": "image/gif", "link": f"{HOST}/img0001.gifv", "mp4": MP4}
 
 
 @pytest.mark.parametrize(
@@ -632,7 +718,8 @@ VIDEO = {"type": "video/mp4", "mp4": f"{HOST}/img0001.mp4"}
         ({**VIDEO, "size": 0, "mp4_size": 1234}, 1234),
         ({**VIDEO, "size": 7}, 7),
         ({**VIDEO, "size": 0, "mp4_size": "much"}, None),
-        ({**VIDEO, "type": "image/gif", "size": 7}, None),
+        ({**GIFV, "size": 7}, None),
+        ({**GIFV, "size": 7, "mp4_size": 9}, 9),
     ],
 )
 def test_a_size_is_known_or_unknown(api, more, size):
@@ -643,6 +730,7 @@ def test_a_size_is_known_or_unknown(api, more, size):
     "more",
     [
         {"id": "../../etc/passwd"},
+        {"id": r"\g"},
         {"id": None},
         {"id": "nul"},
         {"link": None},

@@ -1,0 +1,42 @@
+# make demo: the four strategies side by side.  make test: all tests.  Both install what they need.
+
+PYTHON ?= python3
+VENV := .venv
+INSTALLED := $(VENV)/installed
+
+.PHONY: install demo ui test lint clean constraints
+
+install: $(INSTALLED)
+
+# imgurpython has no wheel: it is built with the pinned setuptools and wheel, so these come first.
+# constraints.txt is complete, so nothing is resolved and nothing else is fetched.
+$(INSTALLED): constraints.txt pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.11 …")'
+	$(PYTHON) -m venv $(VENV)
+	awk '/^[^ ]/ {keep = /^(packaging|setuptools|wheel)==/} keep' constraints.txt > $(VENV)/build.txt
+	$(VENV)/bin/python -m pip install --quiet --no-deps --require-hashes -r $(VENV)/build.txt
+	$(VENV)/bin/python -m pip install --quiet --no-deps --require-hashes --no-build-isolation -r constraints.txt
+	$(VENV)/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+demo: install
+	PREFECT_LOGGING_LEVEL=WARNING $(VENV)/bin/python -m deployments.demo
+
+ui: install
+	PREFECT_HOME=$(CURDIR)/.prefect $(VENV)/bin/prefect server start
+
+test: install
+	$(VENV)/bin/python -m pytest
+
+lint: install
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/mypy
+
+# For a developer who changed the dependencies; needs uv.
+constraints:
+	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --upgrade \
+	  --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet -o constraints.txt
+
+clean:
+	rm -rf $(VENV) .prefect downloads

@@ -1,0 +1,44 @@
+"""The comparison on one's own machine: `make demo`. No account, no server to start by hand."""
+
+import os
+import sys
+from pathlib import Path
+
+from flows.command_line import main
+from flows.compare_strategies import compare_strategies, described
+from flows.server import ServerError, prefect_server
+from standin.process import running
+
+ALBUM = "PdA9Amq"
+PROFILE = "article"
+TIME_SCALE = "0.2"
+HOME = Path(".prefect")
+DOWNLOADS = Path("downloads") / "demo"
+
+AFTER = f"""
+The network was the stand-in's profile `{PROFILE}`, {float(TIME_SCALE):g} × as slow as the article's.
+Files:   {DOWNLOADS}/compare-strategies/STRATEGY/{ALBUM}/
+Report:  make ui, then Artifacts: comparison-… has the chart, strategies-… the table"""
+
+
+def demo() -> int:
+    """Compare the four strategies against the stand-in, and say where what they left is."""
+    print("Starting the stand-in and a Prefect server …", flush=True)
+    try:
+        with running(PROFILE, "--time-scale", TIME_SCALE) as imgur, prefect_server(HOME):
+            os.environ |= {
+                "IMGUR_API_URL": f"{imgur}/",
+                "IMGUR_IMAGE_HOSTS": f'["{imgur.removeprefix("http://")}"]',
+                "IMGUR_CLIENT_ID": "standin",
+            }
+            print("Mirroring 40 images under each of four strategies …", flush=True)
+            status = main(compare_strategies, described, [ALBUM, "--downloads", str(DOWNLOADS)])
+    except ServerError as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(AFTER)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(demo())

@@ -1,0 +1,227 @@
+"""Prefect's Dask task runner, without what makes each of its task runs cost 200 ms.
+
+prefect-dask validates all settings and opens two API clients for every task run; each client loads
+the CA bundle into a TLS context of its own. Here a worker process loads the settings once and keeps
+one client; only async tasks still open one of their own. Workers are forked from a process that
+has imported Prefect, where spawned ones would import it each.
+"""
+
+import asyncio
+import contextvars
+import logging
+import os
+import pickle
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from multiprocessing import forkserver
+from threading import Lock
+from typing import Any, Self, cast
+from uuid import UUID, uuid4
+
+import dask
+import distributed
+from distributed.utils import get_mp_context
+from prefect import Task
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import RunInput, State
+from prefect.context import (
+    AssetContext,
+    EngineContext,
+    SettingsContext,
+    SyncClientContext,
+    TagsContext,
+    TaskRunContext,
+    _deployment_id,
+    _deployment_parameters,
+    get_settings_context,
+)
+from prefect.futures import PrefectFuture
+from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.task_engine import run_task_async, run_task_sync
+from prefect.utilities.engine import collect_task_run_inputs_sync
+from prefect_dask.task_runners import DaskTaskRunner, PrefectDaskFuture
+
+__all__ = ["LeanDaskTaskRunner", "local_cluster", "start_forkserver"]
+
+# Besides what is named here, the fork server imports what the flow's own process has imported of
+# these packages by then: that is what the workers will run.
+PRELOAD = ("distributed.nanny", "prefect.task_engine", "prefect_dask", __name__)
+PROJECT = ("imgur_mirror", "runners", "tasks")
+
+CONFIG = {
+    "distributed.worker.multiprocessing-method": "forkserver",
+    # A worker takes the next task run when it has done its last, and keeps none in store.
+    "distributed.scheduler.worker-saturation": 1.0,
+    "distributed.worker.profile.enabled": False,
+}
+
+_starting = Lock()
+
+
+def start_forkserver() -> None:
+    """Start the process that workers are forked from, unless it runs; does not wait for it."""
+    # Locked, since Dask's configuration is the process's own and warming up has a thread.
+    with _starting, dask.config.set(CONFIG):
+        # The first call sets a preload list of distributed's own, which ours then replaces.
+        context = get_mp_context()  # type: ignore[no-untyped-call]  # distributed's is untyped
+        loaded = (name for name in tuple(sys.modules) if name.partition(".")[0] in PROJECT)
+        context.set_forkserver_preload([*PRELOAD, *loaded])
+        forkserver.ensure_running()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Only distributed's warnings: it says much at INFO while a cluster comes and goes."""
+    logger = logging.getLogger("distributed")
+    level = logger.level
+    logger.setLevel(max(level, logging.WARNING))
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+@contextmanager
+def local_cluster(n_workers: int) -> Iterator[distributed.LocalCluster]:
+    """Worker processes of one thread each, on this machine."""
+    start_forkserver()
+    # The setting is needed for as long as a worker may have to be started again.
+    with (
+        _quiet(),
+        dask.config.set(CONFIG),
+        distributed.LocalCluster(  # type: ignore[no-untyped-call]  # distributed's is untyped
+            n_workers=n_workers,
+            processes=True,
+            threads_per_worker=1,
+            dashboard_address=None,
+            # Without an address it would still listen, on port 8787, and warn when that is taken.
+            scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
+            # A share of the machine's memory each would be less than Prefect needs, with many.
+            memory_limit=0,
+            # The fork server has the environment of the first cluster.
+            env=dict(os.environ),
+        ) as cluster,
+    ):
+        yield cluster
+
+
+class LeanDaskTaskRunner(DaskTaskRunner):
+    """`DaskTaskRunner` with cheap task runs; tasks and their modules must be importable."""
+
+    _settings: bytes | None = None
+
+    @classmethod
+    def on(cls, workers: int, scheduler_address: str | None = None) -> Self:
+        """A runner on the cluster at the address, or on a local one of `workers` processes."""
+        if scheduler_address:
+            return cls(address=scheduler_address)
+        return cls(
+            cluster_class=f"{__name__}.{local_cluster.__name__}",
+            cluster_kwargs={"n_workers": workers},
+        )
+
+    def __exit__(self, *args: object) -> None:
+        super().__exit__(*args)
+        # So that it can be entered again: the stock runner keeps its closed client.
+        self._client = self._cluster = self._settings = None
+
+    def submit(  # type: ignore[override]  # one signature covers what the base overloads
+        self,
+        task: Task[..., Any],
+        parameters: dict[str, Any],
+        wait_for: Iterable[PrefectFuture[Any]] | None = None,
+        dependencies: dict[str, set[RunInput]] | None = None,
+    ) -> PrefectDaskFuture[Any]:
+        if not self._started:
+            raise RuntimeError("the task runner is not started: enter it before submitting")
+        if self._settings is None:
+            self._settings = _dump_settings()
+        parameters = self._optimize_futures(parameters)
+        task_run_id = uuid4()
+        inputs = _inputs(parameters, dependencies or {})
+        call = {
+            "task": task,
+            "task_run_id": task_run_id,
+            "parameters": parameters,
+            "wait_for": self._optimize_futures(list(wait_for or ())),
+            "dependencies": inputs,
+            "context": _dump_context(task, task_run_id, inputs),
+            "return_type": "state",
+        }
+        future = self.client.submit(  # type: ignore[no-untyped-call]  # prefect-dask's is untyped
+            run_task, self._settings, call, key=f"{task.name}-{task_run_id}"
+        )
+        # Where the inputs of a task that gets this future are looked for.
+        future.task_run_id = task_run_id
+        return PrefectDaskFuture(wrapped_future=future, task_run_id=task_run_id)
+
+
+def run_task(settings: bytes, call: dict[str, Any]) -> State[Any]:
+    """Run a task in a worker, with the settings and the API client that the process keeps."""
+    return contextvars.copy_context().run(_run_task, settings, call)
+
+
+def _run_task(settings: bytes, call: dict[str, Any]) -> State[Any]:
+    # Set, not entered: a context can't be entered by two threads, and a worker may have several.
+    standing_settings, standing_client = _standing_contexts(settings)
+    SettingsContext.__var__.set(standing_settings)
+    SyncClientContext.__var__.set(standing_client)
+    if call["task"].isasync:
+        return cast(State[Any], asyncio.run(run_task_async(**call)))
+    return cast(State[Any], run_task_sync(**call))
+
+
+@lru_cache(maxsize=1)
+def _standing_contexts(settings: bytes) -> tuple[SettingsContext, SyncClientContext]:
+    """The settings and an API client, left open for the life of the process."""
+
+    def enter() -> tuple[SettingsContext, SyncClientContext]:
+        # Loaded without suspicion: it comes from the flow, as does the task itself.
+        profile, values = pickle.loads(settings)  # noqa: S301
+        standing = SettingsContext(profile=profile, settings=values).__enter__()
+        return standing, SyncClientContext().__enter__()
+
+    return contextvars.copy_context().run(enter)
+
+
+def _dump_settings() -> bytes:
+    """The settings in force, with the address of the API where they leave it open."""
+    updates = {}
+    if not PREFECT_API_URL.value():
+        # A temporary server: without its address each worker would start one of its own.
+        updates[PREFECT_API_URL] = str(get_client(sync_client=True).api_url)
+    with temporary_settings(updates):
+        standing = get_settings_context()
+        # The models and not their serialized form, which each worker would validate again.
+        return pickle.dumps((standing.profile, standing.settings))
+
+
+def _inputs(
+    parameters: dict[str, Any], known: dict[str, set[RunInput]]
+) -> dict[str, set[RunInput]]:
+    """The task runs that the parameters come from, by name of the parameter."""
+    return {
+        name: collect_task_run_inputs_sync(value, future_cls=distributed.Future)
+        | known.get(name, set())
+        for name, value in parameters.items()
+    }
+
+
+def _dump_context(
+    task: Task[..., Any], task_run_id: UUID, inputs: dict[str, set[RunInput]]
+) -> dict[str, Any]:
+    """What `prefect.context.serialize_context` gives, but without the settings, which cost most."""
+    flow_run, task_run = EngineContext.get(), TaskRunContext.get()
+    deployment = _deployment_id.get()
+    assets = AssetContext.from_task_and_inputs(task, task_run_id, inputs, copy_to_child_ctx=True)
+    return {
+        "flow_run_context": flow_run.serialize() if flow_run else {},
+        "task_run_context": task_run.serialize() if task_run else {},
+        "tags_context": TagsContext.get().serialize(),
+        "settings_context": {},
+        "asset_context": assets.serialize(),
+        "deployment_id": str(deployment) if deployment else None,
+        "deployment_parameters": _deployment_parameters.get(),
+    }

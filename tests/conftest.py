@@ -1,0 +1,44 @@
+"""What several test files need: one Prefect server and one stand-in a session."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from standin.process import running
+
+
+@pytest.fixture(scope="session")
+def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real server with a home of its own, used by everything in this process; its API's URL."""
+    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+
+    from flows.server import prefect_server
+
+    with (
+        prefect_server(tmp_path_factory.mktemp("prefect")) as url,
+        # Each flow run waits for its heart to stop beating, up to a second.
+        temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}),
+    ):
+        yield url
+
+
+@pytest.fixture(scope="session")
+def imgur() -> Iterator[str]:
+    """A stand-in without delays; its address."""
+    with running("fast") as address:
+        yield address
+
+
+@pytest.fixture
+def downloads(imgur: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder for downloads of a test whose settings lead to the stand-in."""
+    for name in [name for name in os.environ if name.startswith(("IMGUR_", "CLIENT_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("IMGUR_API_URL", imgur)
+    monkeypatch.setenv("IMGUR_IMAGE_HOSTS", f'["{imgur.removeprefix("http://")}"]')
+    monkeypatch.setenv("IMGUR_CLIENT_ID", "standin")
+    monkeypatch.setenv("IMGUR_BACKOFF", "0.05")
+    monkeypatch.setenv("IMGUR_DOWNLOADS", str(tmp_path / "downloads"))
+    return tmp_path / "downloads"

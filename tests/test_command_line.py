@@ -1,0 +1,111 @@
+"""The flows from the shell: exit status 0, 1 or 2, and a sentence that says what to do."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from flows.command_line import main
+from flows.mirror_album import mirror_album
+from imgur_mirror.models import Strategy
+from imgur_mirror.report import headline
+from tests.test_mirror_album import contents, new_album, put
+
+pytestmark = pytest.mark.usefixtures("prefect_server")
+
+PROJECT = Path(__file__).parent.parent
+
+
+def shell(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "flows.mirror_album", *arguments]
+    env = os.environ | environment
+    return subprocess.run(
+        command, env=env, cwd=PROJECT, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+@pytest.mark.parametrize("strategy", Strategy)
+def test_all_there_is_status_0(strategy, imgur, downloads):
+    album = new_album(imgur, count=3, bytes=3000)
+    ran = shell(album, "--strategy", strategy, "--workers", "2")
+    assert ran.returncode == 0
+    assert f"{album}: 3 downloaded" in ran.stdout
+    # One line a phase, not one an image.
+    assert not any(name in ran.stderr for name in contents(imgur, album))
+
+
+@pytest.mark.parametrize("strategy", Strategy)
+def test_something_missing_is_status_1(strategy, imgur, downloads):
+    album = new_album(imgur, count=3, bytes=3000)
+    name = next(iter(contents(imgur, album)))
+    put(imgur, f"faults/{name.partition('.')[0]}", {"kind": "status", "status": 403, "times": None})
+    ran = shell(album, "--strategy", strategy, "--workers", "2")
+    assert ran.returncode == 1
+    assert name in ran.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("strategy", Strategy)
+@pytest.mark.parametrize(
+    ("arguments", "environment", "said"),
+    [
+        (["no album at all"], {}, "imgur.com/a/ID"),
+        (["PdA9Amq", "--workers", "0"], {}, "workers"),
+        (["PdA9Amq", "--workers", "many"], {}, "workers"),
+        (["PdA9Amq"], {"IMGUR_RETRIES": "many"}, "IMGUR_RETRIES"),
+        (["PdA9Amq"], {"IMGUR_IMAGE_HOSTS": "i.imgur.com"}, "JSON list"),
+    ],
+)
+def test_a_wrong_call_or_setting_is_status_2(
+    arguments, environment, said, strategy, downloads, monkeypatch, capsys
+):
+    """Told before anything is started, with what to mend."""
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert status([*arguments, "--strategy", strategy]) == 2
+    assert said in capsys.readouterr().err
+
+
+def status(arguments: list[str]) -> int:
+    try:
+        return main(mirror_album, headline, arguments)
+    except SystemExit as refused:
+        return int(str(refused.code))
+
+
+@pytest.mark.parametrize("arguments", [["PdA9Amq", "--strategy", "fast"], [], ["a", "b"]])
+def test_arguments_that_are_none_are_status_2(arguments, downloads, capsys):
+    assert status(arguments) == 2
+    assert capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("fault", "code", "said"),
+    [
+        ({"kind": "not-found"}, 1, "check the address"),
+        ({"kind": "bad-client"}, 2, "set IMGUR_CLIENT_ID"),
+        ({"kind": "no-credentials"}, 2, "set IMGUR_CLIENT_ID"),
+        ({"kind": "over-capacity"}, 1, "again"),
+        ({"kind": "rate-limited"}, 1, "again"),
+        ({"kind": "rate-limited-old", "inside": 500}, 1, "again"),
+        ({"kind": "nested", "status": 429}, 1, "again"),
+        ({"kind": "success-empty"}, 1, "browser"),
+        ({"kind": "success-null"}, 1, "browser"),
+        ({"kind": "success-string"}, 1, "browser"),
+        ({"kind": "html", "status": 200}, 1, "again"),
+        ({"kind": "html", "status": 503}, 1, "again"),
+        ({"kind": "reset"}, 1, "again"),
+        ({"kind": "wrong-types"}, 1, "browser"),
+        ({"kind": "nesting", "depth": 100_000}, 1, "browser"),
+    ],
+    ids=lambda value: value["kind"] if isinstance(value, dict) else "",
+)
+def test_each_error_of_the_api_says_what_to_do(fault, code, said, imgur, downloads, capsys):
+    album = new_album(imgur, count=1, bytes=3000)
+    put(imgur, "api-faults", {"path": f"album/{album}", "times": None, **fault})
+    put(imgur, "api-faults", {"path": f"album/{album}/images", "times": None, **fault})
+    assert status([album]) == code
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert album in last
+    assert said in last

@@ -1,0 +1,227 @@
+"""The main job: one album, four ways, one result on disk."""
+
+import hashlib
+import json
+import os
+import secrets
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import requests
+from prefect.client.orchestration import get_client
+
+from flows.mirror_album import mirror_album
+from imgur_mirror.models import Mirrored, Outcome, Strategy
+from imgur_mirror.names import artifact_key
+
+pytestmark = pytest.mark.usefixtures("prefect_server")
+
+ALBUM = "PdA9Amq"
+
+
+def new_album(imgur: str, **about: Any) -> str:
+    """Put an album of one's own on the stand-in."""
+    album = secrets.token_hex(4)[:7]
+    put(imgur, f"albums/{album}", about)
+    return album
+
+
+def put(imgur: str, path: str, body: Any) -> None:
+    requests.put(f"{imgur}/_/{path}", json=body, timeout=10).raise_for_status()
+
+
+def contents(imgur: str, album: str) -> dict[str, str]:
+    """What the stand-in serves for an album: MD5 by the name of the original."""
+    listed = requests.get(f"{imgur}/_/albums/{album}", timeout=30).json()
+    # The link of a GIF over 20 MB is its thumbnail's, with an h after the id.
+    return {image["id"] + Path(image["name"]).suffix: image["md5"] for image in listed}
+
+
+def stored(folder: Path) -> dict[str, str]:
+    """What lies in a folder, but for the manifest: MD5 by file name."""
+    return {
+        path.name: hashlib.md5(path.read_bytes()).hexdigest()
+        for path in folder.iterdir()
+        if path.name != "album.json"
+    }
+
+
+def manifest(folder: Path) -> dict[str, Any]:
+    return json.loads((folder / "album.json").read_text())
+
+
+def without_times(manifest: dict[str, Any]) -> dict[str, Any]:
+    for image in manifest["images"]:
+        image.pop("fetched")
+    return manifest
+
+
+def images_served(imgur: str, album: str) -> int:
+    ids = [name.partition(".")[0] for name in contents(imgur, album)]
+    counts = requests.get(f"{imgur}/_/counts", timeout=10).json()
+    return sum(counts.get(image, 0) for image in ids)
+
+
+@pytest.fixture(scope="module")
+def by_strategy(imgur: str, tmp_path_factory: pytest.TempPathFactory) -> dict[Strategy, Path]:
+    return {strategy: tmp_path_factory.mktemp(strategy) for strategy in Strategy}
+
+
+@pytest.mark.parametrize("strategy", Strategy)
+def test_every_strategy_leaves_the_same_files(strategy, imgur, downloads, by_strategy):
+    """Four ways to run, one result on disk: the 60 images of all types, and the same manifest."""
+    mirrored = mirror_album(ALBUM, strategy, 8, str(by_strategy[strategy]))
+
+    folder = by_strategy[strategy] / ALBUM
+    assert isinstance(mirrored, Mirrored)
+    assert len(mirrored.having(Outcome.DOWNLOADED)) == 60
+    assert stored(folder) == contents(imgur, ALBUM)
+    first = by_strategy[Strategy.SEQUENTIAL] / ALBUM
+    assert without_times(manifest(folder)) == without_times(manifest(first))
+
+
+def test_the_manifest_has_the_metadata_and_the_files(imgur, downloads):
+    mirror_album(ALBUM)
+
+    album = manifest(downloads / ALBUM)
+    listed = requests.get(
+        f"{imgur}/3/album/{ALBUM}", headers={"Authorization": "Client-ID x"}, timeout=10
+    ).json()["data"]
+    assert album["id"] == ALBUM
+    assert album["title"] == listed["title"]
+    assert [image["id"] for image in album["images"]] == [image["id"] for image in listed["images"]]
+    for image in album["images"]:
+        file = downloads / ALBUM / image["file"]
+        assert file.stat().st_size == image["bytes"]
+        assert hashlib.md5(file.read_bytes()).hexdigest() == image["md5"]
+        assert image["fetched"].endswith("Z")
+        assert image["verified"] == "etag"
+
+
+@pytest.mark.parametrize("strategy", Strategy)
+def test_a_later_run_fetches_only_what_is_new(strategy, imgur, downloads):
+    """Nothing on the second run, the added image alone on the third."""
+    album = new_album(imgur, count=12, bytes=3000)
+    mirror_album(album, strategy, 4)
+    assert images_served(imgur, album) == 12
+
+    again = mirror_album(album, strategy, 4)
+    assert len(again.having(Outcome.UNCHANGED)) == 12
+    assert images_served(imgur, album) == 12
+
+    put(imgur, f"albums/{album}", {"add": 1})
+    third = mirror_album(album, strategy, 4)
+    assert len(third.having(Outcome.UNCHANGED)) == 12
+    assert len(third.having(Outcome.DOWNLOADED)) == 1
+    assert images_served(imgur, album) == 13
+    assert stored(downloads / album) == contents(imgur, album)
+
+
+def test_a_second_run_says_that_nothing_is_new(imgur, downloads, prefect_server):
+    album = new_album(imgur, count=3, bytes=3000)
+    mirror_album(album)
+    mirror_album(album)
+
+    assert "nothing new, all 3 images are there" in markdown(f"mirror-{artifact_key(album)}")
+
+
+def test_an_album_of_more_images_than_task_runs(imgur, downloads, monkeypatch):
+    """Several images a task run, each with its own row."""
+    monkeypatch.setenv("IMGUR_MAX_TASK_RUNS", "5")
+    album = new_album(imgur, count=40, bytes=3000)
+
+    mirrored = mirror_album(album)
+
+    assert len({row.id for row in mirrored.having(Outcome.DOWNLOADED)}) == 40
+    assert stored(downloads / album) == contents(imgur, album)
+
+
+def test_an_empty_album_and_a_single_image(imgur, downloads):
+    assert mirror_album("Empty00").downloads == ()
+    image = next(iter(contents(imgur, ALBUM))).partition(".")[0]
+    assert len(mirror_album(f"https://imgur.com/{image}").having(Outcome.DOWNLOADED)) == 1
+
+
+def test_one_failed_image_fails_the_flow_and_stops_no_other(imgur, downloads):
+    album = new_album(imgur, count=6, bytes=3000)
+    name = next(iter(contents(imgur, album)))
+    put(imgur, f"faults/{name.partition('.')[0]}", {"kind": "status", "status": 403, "times": None})
+
+    state = mirror_album(album, return_state=True)
+
+    assert state.is_failed()
+    assert name in state.message
+    assert "403" in state.message
+    assert set(stored(downloads / album)) == set(contents(imgur, album)) - {name}
+
+
+def test_the_runs_are_named_and_recorded(imgur, downloads, prefect_server):
+    """A readable name for the flow run, its subflow and each task run, kept by the server."""
+    album = new_album(imgur, count=3, bytes=3000)
+    state = mirror_album(f"https://imgur.com/a/{album}", Strategy.THREADS, 2, return_state=True)
+
+    with get_client(sync_client=True) as client:
+        run = client.read_flow_run(state.state_details.flow_run_id)
+    assert run.name == f"{album} · threads"
+    expected = {*contents(imgur, album), album, f"publish {album}"}
+    assert expected <= task_run_names(prefect_server)
+
+
+def task_run_names(api: str) -> set[str]:
+    """The names of all task runs, once the server has written down the last of them."""
+    names: set[str] = set()
+    for _ in range(100):
+        found = httpx.post(
+            f"{api}/task_runs/filter", json={"sort": "EXPECTED_START_TIME_DESC"}, timeout=10
+        )
+        now = {run["name"] for run in found.json()}
+        if now == names:
+            return now
+        names = now
+        time.sleep(1.2)
+    return names
+
+
+def test_the_timings_are_artifacts(imgur, downloads, prefect_server):
+    """A table of the images, and a report whose first line is the result; keys stay the same."""
+    album = new_album(imgur, count=4, bytes=[3000, 4000, 5000, 60000])
+    mirrored = mirror_album(album, Strategy.ASYNC, 2)
+    key = artifact_key(album)
+
+    rows = json.loads(artifact(f"images-{key}"))
+    assert list(rows[0]) == [
+        *("file", "outcome", "bytes", "first byte s", "seconds", "attempts", "worker", "error")
+    ]
+    assert {row["file"] for row in rows} == set(contents(imgur, album))
+    assert {row["worker"] for row in rows} <= {"1", "2"}
+    first = markdown(f"mirror-{key}").splitlines()[0]
+    assert f"{album}: 4 downloaded" in first
+    timings = mirrored.timings
+    assert timings.began < timings.first_request < timings.ended
+    assert timings.startup + timings.download == pytest.approx(timings.total)
+
+
+def artifact(key: str) -> Any:
+    """The data of the latest artifact of a key."""
+    body = {"sort": "CREATED_DESC", "artifacts": {"key": {"any_": [key]}}}
+    api = os.environ["PREFECT_API_URL"]
+    found = httpx.post(f"{api}/artifacts/filter", json=body, timeout=10).raise_for_status().json()
+    return found[0]["data"]
+
+
+def markdown(key: str) -> str:
+    return artifact(key)
+
+
+def test_bounds_are_refused_before_anything_runs(downloads):
+    with pytest.raises(Exception, match="256"):
+        mirror_album(ALBUM, Strategy.ASYNC, 257)
+
+
+def test_an_id_of_digits_alone_may_come_as_a_number(imgur, downloads):
+    """`-p album=1234567` is JSON, and so a number."""
+    put(imgur, "albums/1234567", {"count": 1, "bytes": 3000})
+    assert len(mirror_album(1234567).downloads) == 1

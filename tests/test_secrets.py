@@ -1,0 +1,62 @@
+"""No secret is left behind: not in Prefect's database, not in logs, not in artifacts."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from flows.server import prefect_server
+from tests.test_mirror_album import contents, new_album, put
+
+PROJECT = Path(__file__).parent.parent
+ID, SECRET = "id0f5e1dc0ffee", "5ec2e7bab1ef00d"
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    return tmp_path_factory.mktemp("home")
+
+
+def test_no_secret_appears_after_any_run(home, imgur, downloads, monkeypatch):
+    """Runs that end well, that fail at the API, and that fail at an image, at the chattiest."""
+    monkeypatch.setenv("IMGUR_CLIENT_ID", ID)
+    monkeypatch.setenv("IMGUR_CLIENT_SECRET", SECRET)
+    monkeypatch.setenv("PREFECT_LOGGING_LEVEL", "DEBUG")
+    good = new_album(imgur, count=2, bytes=3000)
+    broken = new_album(imgur, count=2, bytes=3000)
+    image = next(iter(contents(imgur, broken))).partition(".")[0]
+    put(imgur, f"faults/{image}", {"kind": "status", "status": 403, "times": None})
+    refused = new_album(imgur, count=1, bytes=3000)
+    # A server that echoes what it was sent.
+    echo = {"kind": "verbatim", "status": 400, "body": f"no, {ID} and {SECRET}", "times": None}
+    put(imgur, "api-faults", {"path": f"album/{refused}", **echo})
+
+    said = ""
+    with prefect_server(home):
+        for album in (good, broken, refused):
+            for strategy in ("dask", "async"):
+                said += shell(album, strategy)
+    # Stopped, so that all that it was told is in its files.
+    left = [path for root in (home, downloads) for path in root.rglob("*") if path.is_file()]
+
+    assert any(path.suffix == ".db" and path.stat().st_size for path in left)
+    for needle in (ID, SECRET):
+        assert needle not in said
+        assert [path for path in left if needle.encode() in path.read_bytes()] == []
+
+
+def shell(album: str, strategy: str) -> str:
+    command = [sys.executable, "-m", "flows.mirror_album", album]
+    ran = subprocess.run(
+        [*command, "--strategy", strategy, "--workers", "2"],
+        env=dict(os.environ),
+        cwd=PROJECT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    return ran.stdout
