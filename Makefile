@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 INSTALLED := $(VENV)/installed
 
-.PHONY: install demo ui test lint clean constraints
+.PHONY: install demo ui test lint screenshots constraints clean
 
 install: $(INSTALLED)
 
@@ -40,3 +40,7 @@ constraints:
 
 clean:
 	rm -rf $(VENV) .prefect downloads
+
+# Needs Debian's chromium, and the results of make demo.
+screenshots: install
+	$(VENV)/bin/python -m deployments.screenshots

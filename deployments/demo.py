@@ -16,7 +16,7 @@ HOME = Path(".prefect")
 DOWNLOADS = Path("downloads") / "demo"
 
 AFTER = f"""
-The network was the stand-in's profile `{PROFILE}`, {float(TIME_SCALE):g} × as slow as the article's.
+The network was the stand-in's profile `{PROFILE}`, with all delays times {TIME_SCALE}.
 Files:   {DOWNLOADS}/compare-strategies/STRATEGY/{ALBUM}/
 Report:  make ui, then Artifacts: comparison-… has the chart, strategies-… the table"""
 

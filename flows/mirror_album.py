@@ -33,6 +33,7 @@ def mirror_album(
     strategy: Strategy = Strategy.ASYNC,
     workers: Workers = 16,
     downloads: str = "",
+    verify: bool = False,
 ) -> Mirrored | State[Any]:
     """Copy one album to the store, and say how long it took.
 
@@ -41,13 +42,14 @@ def mirror_album(
         strategy: How the downloads run at the same time.
         workers: How many connections are in use at once; sequential always has one.
         downloads: The folder for all albums; empty for the setting IMGUR_DOWNLOADS.
+        verify: Read back every stored file, and fetch again what is damaged or missing.
     """
     warm_up(strategy)
     try:
         settings = read_settings()
         listing = fetch_album(parse(album), settings.access)
         folder = album_folder(downloads or settings.downloads, listing.id)
-        mirrored = mirror(listing, strategy, workers, folder, settings)
+        mirrored = mirror(listing, strategy, workers, folder, settings, verify)
     except (BadAddress, BadSettings, ApiError, StoreError) as error:
         return Failed(message=str(error), data=error)
     publish_mirror(mirrored)

@@ -2,34 +2,48 @@
 
 import time
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
 from flows.download_images import download_images
 from flows.progress import progress_shown
-from imgur_mirror.models import Album, Download, Mirrored, Strategy, Timings
+from imgur_mirror.models import Album, Download, Mirrored, Outcome, Strategy, Timings
 from imgur_mirror.plan import Plan, plan
 from imgur_mirror.settings import Settings, Wire
-from imgur_mirror.store import AlbumFolder
+from imgur_mirror.store import AlbumFolder, Entry
 
 __all__ = ["mirror"]
 
 
 def mirror(
-    album: Album, strategy: Strategy, workers: int, folder: AlbumFolder, settings: Settings
+    album: Album,
+    strategy: Strategy,
+    workers: int,
+    folder: AlbumFolder,
+    settings: Settings,
+    verify: bool = False,
 ) -> Mirrored:
     """Fetch what the folder lacks of an album, and write its manifest.
+
+    With `verify`, a file that is no longer as the manifest says counts as lacking.
 
     Raises:
         StoreError: where the folder cannot be written.
     """
     workers = 1 if strategy is Strategy.SEQUENTIAL else workers
     with folder.opened() as mine:
-        todo = plan(album, mine.read_manifest(), mine.files(), settings.max_task_runs)
+        entries, files = mine.read_manifest(), mine.files()
+        damaged = mine.damaged(entries, files) if verify else set()
+        whole = {name: size for name, size in files.items() if name not in damaged}
+        todo = plan(album, entries, whole, settings.max_task_runs)
         mine.sweep(piece.image.name for batch in todo.batches for piece in batch.pieces)
         began = time.time()
         fetched = _fetch(todo, mine, strategy, workers, settings)
         rows = {row.id: row for row in (*todo.settled, *fetched)}
-        downloads = tuple(rows[image.id] for image in album.images)
+        downloads = (
+            *(_mourned(rows[image.id], damaged) for image in album.images),
+            *_left_damaged(album, entries.values(), damaged),
+        )
         mine.write_manifest(album, downloads)
     return Mirrored(
         album=album,
@@ -38,6 +52,27 @@ def mirror(
         downloads=_numbered(downloads),
         timings=_timings(began, downloads),
     )
+
+
+def _mourned(row: Download, damaged: AbstractSet[str]) -> Download:
+    """Say of a damaged file that it cannot be fetched again: to be gone is then a loss."""
+    if row.outcome is not Outcome.GONE or row.name not in damaged:
+        return row
+    error = "its file is damaged, and Imgur removed the image: look for a copy of the file"
+    return replace(row, outcome=Outcome.FAILED, error=error)
+
+
+def _left_damaged(
+    album: Album, entries: Iterable[Entry], damaged: AbstractSet[str]
+) -> list[Download]:
+    """Say which damaged files are of images that are no longer in the album."""
+    listed = {image.id for image in album.images}
+    error = "its file is damaged, and the image is no longer in the album: mirror it by its own id"
+    return [
+        Download(id=entry.image.id, name=entry.file, outcome=Outcome.FAILED, error=error)
+        for entry in entries
+        if entry.file is not None and entry.file in damaged and entry.image.id not in listed
+    ]
 
 
 def _fetch(

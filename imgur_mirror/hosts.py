@@ -1,8 +1,9 @@
 """Where images may come from: what a link may look like, and what its host may resolve to."""
 
-import ipaddress
+import re
 import socket
 from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -16,6 +17,13 @@ __all__ = [
 ]
 
 
+# Where two readers of an address may differ on its host: one strips them, one takes \ for a slash.
+_AMBIGUOUS = re.compile(r"[\0-\x20\x7f\\]")
+
+_UNICAST = IPv6Network("2000::/3")
+_NAT64 = IPv6Network("64:ff9b::/96")
+
+
 class RefusedAddress(ValueError):
     """A link or redirect leads where nothing may be asked of; the sentence says why."""
 
@@ -26,6 +34,8 @@ def check_link(link: str, hosts: Sequence[str]) -> None:
     Raises:
         RefusedAddress: for any other.
     """
+    if _AMBIGUOUS.search(link):
+        raise RefusedAddress(f"{link!r:.200} holds a space, a backslash or a control character")
     try:
         parts = urlsplit(link)
         host, port = (parts.hostname or "").lower(), parts.port
@@ -35,7 +45,8 @@ def check_link(link: str, hosts: Sequence[str]) -> None:
         raise RefusedAddress(f"{link!r:.200} is neither http nor https")
     if parts.username is not None or parts.password is not None:
         raise RefusedAddress(f"an address on {host} carries a user name or password")
-    if is_listed_with_port(host, port or _default_port(parts.scheme), hosts):
+    asked = _default_port(parts.scheme) if port is None else port
+    if is_listed_with_port(host, asked, hosts):
         return
     if host not in hosts or port not in (None, 443):
         raise RefusedAddress(f"{_place(host, port)} is not in IMGUR_IMAGE_HOSTS")
@@ -56,9 +67,7 @@ def check_address(host: str, address: str) -> None:
     Raises:
         RefusedAddress: for loopback, private, link-local and other addresses that are not.
     """
-    ip = ipaddress.ip_address(address.partition("%")[0])
-    mapped = getattr(ip, "ipv4_mapped", None)
-    if not (mapped or ip).is_global or ip.is_multicast:
+    if not _is_public(ip_address(address.partition("%")[0])):
         raise RefusedAddress(f"{host} resolves to {address}, which is not a public address")
 
 
@@ -69,7 +78,10 @@ def resolve(host: str, port: int) -> list[str]:
         OSError: where it does not resolve.
         RefusedAddress: where one of its addresses is not public.
     """
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except UnicodeError as error:
+        raise OSError(f"{host!r:.200} is no host name: {error}") from error
     addresses = list(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found))
     for address in addresses:
         check_address(host, address)
@@ -84,9 +96,21 @@ def proxy_for(link: str) -> str | None:
     return getproxies().get(parts.scheme)
 
 
+def _is_public(ip: IPv4Address | IPv6Address) -> bool:
+    if isinstance(ip, IPv4Address):
+        return ip.is_global and not ip.is_multicast
+    behind = ip.ipv4_mapped or ip.sixtofour
+    if ip in _NAT64:
+        behind = IPv4Address(int(ip) & 0xFFFF_FFFF)
+    if behind is not None:
+        return _is_public(behind)
+    # Python calls more than unicast global: what was IPv4-compatible or site-local.
+    return ip in _UNICAST and ip.is_global
+
+
 def _is_address(host: str) -> bool:
     try:
-        ipaddress.ip_address(host)
+        ip_address(host)
     except ValueError:
         return False
     return True

@@ -1,10 +1,13 @@
 """How fast a run asks: together slower when the host says so, never above a set rate."""
 
+import fcntl
 import math
 import os
 import random
+import re
 import time
 from dataclasses import dataclass
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from functools import cache
 from pathlib import Path
@@ -39,14 +42,17 @@ class Pace:
             until = self._sign.stat().st_mtime
         except FileNotFoundError:
             return 0.0
-        return max(0.0, until - time.time())
+        # Bounded as it was set, in case the clock was turned back since.
+        return min(LONGEST_PAUSE, max(0.0, until - time.time()))
 
     def ease_off(self, seconds: float) -> None:
         """Keep every worker of the run from asking for so many seconds from now on."""
         until = time.time() + min(seconds, LONGEST_PAUSE)
-        if self.wait() < until - time.time():
-            self._sign.touch()
-            os.utime(self._sign, (until, until))
+        with self._sign.open("a") as sign:
+            # One at a time, so that a short pause never replaces a longer one.
+            fcntl.flock(sign, fcntl.LOCK_EX)
+            if os.fstat(sign.fileno()).st_mtime < until:
+                os.utime(sign.fileno(), (until, until))
 
     @property
     def limiter(self) -> Limiter | None:
@@ -61,6 +67,10 @@ def _limiter(_run: Path, per_second: float) -> Limiter:
     return Limiter(InMemoryBucket([Rate(1, math.ceil(1000 / per_second))]), buffer_ms=1)
 
 
+# Whole seconds by the standard; a fraction is taken too, 300 years or a sign are not.
+_SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{0,9})?")
+
+
 def retry_after(value: str | None) -> float | None:
     """Read a `Retry-After` header, seconds or a date, as seconds from now; None if it is neither.
 
@@ -68,17 +78,18 @@ def retry_after(value: str | None) -> float | None:
     """
     if value is None:
         return None
+    if _SECONDS.fullmatch(value.strip()):
+        return float(value)
     try:
-        return max(0.0, float(value))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
-    except (ValueError, TypeError, OverflowError):
+        date = parsedate_to_datetime(value)
+    except (ValueError, TypeError, OverflowError, IndexError):
         return None
+    if date.tzinfo is None:
+        date = date.replace(tzinfo=UTC)
+    return max(0.0, date.timestamp() - time.time())
 
 
 def backoff(base: float, attempt: int) -> float:
     """Give the seconds to wait after a failed attempt (1, 2, …): doubled each time, with jitter."""
     jitter = random.uniform(0.75, 1.25)  # noqa: S311 - spreads requests, hides nothing
-    return min(LONGEST_PAUSE, base * 2.0 ** (attempt - 1)) * jitter
+    return min(LONGEST_PAUSE, base * 2.0 ** min(attempt - 1, 30) * jitter)

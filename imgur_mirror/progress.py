@@ -1,11 +1,10 @@
 """How far a run is, read from its journals: the same for all strategies, in whatever process."""
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from imgur_mirror.models import Outcome
-from imgur_mirror.store import AlbumFolder
+from imgur_mirror.models import Download, Outcome
+from imgur_mirror.store import AlbumFolder, outcomes_in
 
 __all__ = ["Progress"]
 
@@ -32,13 +31,13 @@ class Progress:
                 whole, _, _ = file.read().rpartition(b"\n")
             if whole:
                 self._read[journal] = self._read.get(journal, 0) + len(whole) + 1
-                for line in whole.splitlines():
-                    self._take(json.loads(line))
+                for row in outcomes_in(whole):
+                    self._take(row)
         return self
 
-    def _take(self, row: dict[str, object]) -> None:
-        if row["passing"]:
+    def _take(self, row: Download) -> None:
+        if row.passing:
             return
-        self._done.add(str(row["id"]))
-        if row["outcome"] == Outcome.DOWNLOADED:
-            self.bytes += int(str(row["bytes"]))
+        self._done.add(row.id)
+        if row.outcome is Outcome.DOWNLOADED:
+            self.bytes += row.bytes

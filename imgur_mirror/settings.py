@@ -1,13 +1,25 @@
 """What a machine varies: read from the environment or `.env`, once a run, and passed on."""
 
+import json
+import re
 from dataclasses import dataclass
 from typing import Annotated
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
-from pydantic import AfterValidator, AliasChoices, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+)
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 __all__ = ["Access", "BadSettings", "Settings", "Wire", "read_settings"]
+
+
+_PLAIN = re.compile(r"[!-~]+")
 
 
 class BadSettings(ValueError):
@@ -47,19 +59,59 @@ class Wire:
 
 def _web_address(text: str) -> str:
     """The address with one slash at its end."""
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("give a web address such as https://api.imgur.com/")
-    if parts.username or parts.password:
+    refusal = "give a web address such as https://api.imgur.com/"
+    try:
+        parts = urlsplit(text)
+        place = parts.hostname and _place(parts)
+    except ValueError:
+        # What it says quotes the address, which may hold a password.
+        raise ValueError(refusal) from None
+    if parts.username is not None or parts.password is not None:
         raise ValueError("leave user and password out of the address")
+    if parts.scheme not in ("http", "https") or place != parts.netloc.lower():
+        raise ValueError(refusal)
+    if parts.query or parts.fragment or not _PLAIN.fullmatch(text):
+        raise ValueError(refusal)
     return text.rstrip("/") + "/"
 
 
 def _host(text: str) -> str:
     """The host, or host and port, in lower case."""
-    if "/" in text or "@" in text or not text or urlsplit(f"//{text}").hostname is None:
-        raise ValueError(f"{text!r} is no host or host:port such as i.imgur.com")
-    return text.lower()
+    try:
+        place = _place(urlsplit(f"//{text}"))
+    except ValueError:
+        place = None
+    if place != text.lower() or not _PLAIN.fullmatch(text):
+        raise ValueError("give hosts, or host:port, such as i.imgur.com")
+    return place
+
+
+def _json_list(value: object) -> object:
+    """The list in a variable's text."""
+    if not isinstance(value, str):
+        return value
+    try:
+        found = json.loads(value)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, list):
+        # The parser's own error would quote the text.
+        raise ValueError('give a JSON list such as ["i.imgur.com"]')  # noqa: TRY004 - pydantic's
+    return found
+
+
+def _place(parts: SplitResult) -> str:
+    """The host and port of an address as they are compared: without what else it may hold."""
+    name = parts.hostname or ""
+    host = f"[{name}]" if ":" in name else name
+    return host if parts.port is None else f"{host}:{parts.port}"
+
+
+def _sendable(secret: SecretStr) -> SecretStr:
+    """The secret, if it fits a header; a library that refuses it later would show it."""
+    if not _PLAIN.fullmatch(secret.get_secret_value()):
+        raise ValueError("it holds a space, a line's end or another character that none has")
+    return secret
 
 
 class Settings(BaseSettings):
@@ -76,22 +128,24 @@ class Settings(BaseSettings):
         hide_input_in_errors=True,
     )
 
-    client_id: SecretStr | None = Field(
+    client_id: Annotated[SecretStr, AfterValidator(_sendable)] | None = Field(
         default=None, validation_alias=AliasChoices("IMGUR_CLIENT_ID", "CLIENT_ID")
     )
-    client_secret: SecretStr | None = Field(
+    client_secret: Annotated[SecretStr, AfterValidator(_sendable)] | None = Field(
         default=None, validation_alias=AliasChoices("IMGUR_CLIENT_SECRET", "CLIENT_SECRET")
     )
     api_url: Annotated[str, AfterValidator(_web_address)] = "https://api.imgur.com/"
-    image_hosts: tuple[Annotated[str, AfterValidator(_host)], ...] = ("i.imgur.com",)
+    image_hosts: Annotated[
+        tuple[Annotated[str, AfterValidator(_host)], ...], NoDecode, BeforeValidator(_json_list)
+    ] = ("i.imgur.com",)
     downloads: str = "downloads"
     max_task_runs: int = Field(default=64, ge=1)
-    connect_timeout: float = Field(default=10, gt=0)
-    read_timeout: float = Field(default=30, gt=0)
+    connect_timeout: float = Field(default=10, gt=0, allow_inf_nan=False)
+    read_timeout: float = Field(default=30, gt=0, allow_inf_nan=False)
     max_bytes: int = Field(default=1 << 30, ge=1)
     retries: int = Field(default=3, ge=0, le=20)
-    backoff: float = Field(default=1, ge=0)
-    max_requests_per_second: float | None = Field(default=None, gt=0)
+    backoff: float = Field(default=1, ge=0, allow_inf_nan=False)
+    max_requests_per_second: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     dask_scheduler_address: str | None = Field(
         default=None, validation_alias="DASK_SCHEDULER_ADDRESS"
     )
@@ -132,10 +186,11 @@ def read_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        sentences = [f"{_variable(e['loc'][0])}: {e['msg']}" for e in error.errors()]
-    except SettingsError as error:
-        # A list that is no JSON; the message of pydantic-settings names the field.
-        sentences = [f'{error}: give a JSON list such as ["i.imgur.com"]']
+        sentences = [f"{_variable(e['loc'][0])}: {_said(e['msg'])}" for e in error.errors()]
+    except OSError as error:
+        sentences = [f".env cannot be read: {error.strerror}"]
+    except UnicodeError:
+        sentences = [".env is not written in UTF-8"]
     raise BadSettings(
         "these settings cannot be used; mend them in the environment or in .env: "
         + "; ".join(sentences)
@@ -146,3 +201,8 @@ def _variable(location: object) -> str:
     """The name of the environment variable behind a field of a validation error."""
     name = str(location).upper()
     return name if name.startswith(("IMGUR_", "CLIENT_", "DASK_")) else f"IMGUR_{name}"
+
+
+def _said(message: str) -> str:
+    """What a validator said, without pydantic's word for it."""
+    return message.removeprefix("Value error, ")

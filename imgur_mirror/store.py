@@ -21,9 +21,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, Self, TypedDict
+from typing import Any, Literal, Self
 
 from pydantic import TypeAdapter
+from typing_extensions import TypedDict
 
 from imgur_mirror.models import Album, Download, Image, Outcome
 
@@ -124,6 +125,11 @@ class AlbumFolder:
         """Read the MD5 of every whole file, by its name."""
         return {name: self.digest(name) for name in self.files()}
 
+    def damaged(self, entries: Mapping[str, Entry], files: Mapping[str, int]) -> set[str]:
+        """Read back all files that the manifest lists, and name those that are not as it says."""
+        digests = {entry.file: entry.md5 for entry in entries.values() if entry.file is not None}
+        return {name for name, md5 in digests.items() if name in files and self.digest(name) != md5}
+
     def erase(self) -> None:
         """Remove the folder with all that is in it."""
         with _said(self.path), suppress(FileNotFoundError):
@@ -142,10 +148,11 @@ class AlbumFolder:
         A manifest that cannot be read is set aside as `album.json.damaged-TIME`, and nothing is
         vouched for.
         """
-        if not self.path.exists():
-            return {}
-        with _said(self.path), _locked(self.path):
-            return self._vouched(self._dead_runs())
+        with _said(self.path):
+            if not self.path.exists():
+                return {}
+            with _locked(self.path):
+                return self._vouched(self._dead_runs())
 
     def write_manifest(self, album: Album, downloads: Iterable[Download]) -> None:
         """Vouch for the outcomes of this run, then forget the journals of it and of dead runs.
@@ -211,9 +218,8 @@ class AlbumFolder:
         """Add an outcome to a batch's journal; only its one task run writes there."""
         # The newline before it ends a line that a full disk or a killed worker cut short.
         line = f"\n{json.dumps(asdict(download))}\n".encode()
-        with _said(self.path), self.journal(batch).open("ab", buffering=0) as journal:
-            if journal.write(line) < len(line):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        with _said(self.path), self.journal(batch).open("ab") as journal:
+            journal.write(line)
 
     def outcomes(self, batch: str) -> dict[str, Download]:
         """Read the latest outcome of each image in a batch's journal, by image id."""
@@ -385,7 +391,7 @@ def _check(entry: Entry) -> None:
 def _is_image(name: str) -> bool:
     """Tell whether a name is an image's: not a path, and none of our own files."""
     ours = name.startswith((".", MANIFEST)) or ".part" in name
-    return name.isprintable() and Path(name).name == name and not ours
+    return name != "" and name.isprintable() and Path(name).name == name and not ours
 
 
 def _enter(entries: dict[str, Entry], download: Download) -> None:
@@ -451,7 +457,9 @@ def outcomes_in(journal: bytes) -> Iterator[Download]:
 def _iso(seconds: float | None) -> str | None:
     if seconds is None:
         return None
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    with suppress(ValueError, OverflowError, OSError):  # a damaged journal may hold any number
+        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return None
 
 
 # Files, locks and the disk

@@ -92,7 +92,7 @@ def test_arguments_that_are_none_are_status_2(arguments, downloads, capsys):
         ({"kind": "nested", "status": 429}, 1, "again"),
         ({"kind": "success-empty"}, 1, "browser"),
         ({"kind": "success-null"}, 1, "browser"),
-        ({"kind": "success-string"}, 1, "browser"),
+        ({"kind": "success-string"}, 1, "again"),
         ({"kind": "html", "status": 200}, 1, "again"),
         ({"kind": "html", "status": 503}, 1, "again"),
         ({"kind": "reset"}, 1, "again"),
