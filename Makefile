@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 INSTALLED := $(VENV)/installed
 
-.PHONY: install demo ui test lint screenshots constraints clean
+.PHONY: install demo up serve ui test lint screenshots constraints clean
 
 install: $(INSTALLED)
 
@@ -21,6 +21,13 @@ $(INSTALLED): constraints.txt pyproject.toml
 
 demo: install
 	PREFECT_LOGGING_LEVEL=WARNING $(VENV)/bin/python -m deployments.demo
+
+# The deployments of prefect.yaml: with a server and a worker of their own, or from one process.
+up: install
+	$(VENV)/bin/python -m deployments.up
+
+serve: install
+	$(VENV)/bin/python -m deployments.serve
 
 ui: install
 	PREFECT_HOME=$(CURDIR)/.prefect $(VENV)/bin/prefect server start

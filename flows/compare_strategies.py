@@ -14,10 +14,11 @@ from flows.parameters import AlbumAddress, Workers, album_name
 from imgur_mirror.address import BadAddress, parse
 from imgur_mirror.api import ApiError
 from imgur_mirror.models import Album, Mirrored, Strategy
-from imgur_mirror.report import comparison_headline, comparison_rows, comparison_text, missing
+from imgur_mirror.report import comparison_headline, comparison_rows, missing, text_table
 from imgur_mirror.settings import BadSettings, Settings, read_settings
 from imgur_mirror.store import AlbumFolder, StoreError, album_folder
 from tasks.album import fetch_album
+from tasks.credentials import access
 from tasks.publish import publish_comparison
 
 __all__ = ["compare_strategies"]
@@ -50,7 +51,7 @@ def compare_strategies(
     try:
         settings = read_settings()
         root = f"{downloads or settings.downloads}/{FOLDER}"
-        listing = fetch_album(parse(album), settings.access)
+        listing = fetch_album(parse(album), access(settings))
         runs = _rounds(listing, strategies, workers, rounds, root, settings)
         differing = _differing(listing, strategies, root)
     except (BadAddress, BadSettings, ApiError, StoreError) as error:
@@ -98,7 +99,7 @@ def _differing(listing: Album, strategies: Sequence[Strategy], root: str) -> str
 
 def described(runs: Sequence[Mirrored]) -> str:
     """Say what a comparison found: the table, and the line that it comes to."""
-    return f"{comparison_text(comparison_rows(runs))}\n\n{comparison_headline(runs)}"
+    return f"{text_table(comparison_rows(runs))}\n\n{comparison_headline(runs)}"
 
 
 if __name__ == "__main__":

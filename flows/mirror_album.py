@@ -7,7 +7,7 @@ from prefect import flow, runtime
 from prefect.client.schemas.objects import State
 from prefect.states import Failed
 
-from flows.mirroring import mirror
+from flows.mirroring import Incomplete, mirror
 from flows.parameters import AlbumAddress, Workers, album_name
 from imgur_mirror.address import BadAddress, parse
 from imgur_mirror.api import ApiError
@@ -17,6 +17,7 @@ from imgur_mirror.settings import BadSettings, read_settings
 from imgur_mirror.store import StoreError, album_folder
 from runners import warm_up
 from tasks.album import fetch_album
+from tasks.credentials import access
 from tasks.publish import publish_mirror
 
 __all__ = ["mirror_album"]
@@ -47,14 +48,14 @@ def mirror_album(
     warm_up(strategy)
     try:
         settings = read_settings()
-        listing = fetch_album(parse(album), settings.access)
+        listing = fetch_album(parse(album), access(settings))
         folder = album_folder(downloads or settings.downloads, listing.id)
         mirrored = mirror(listing, strategy, workers, folder, settings, verify)
     except (BadAddress, BadSettings, ApiError, StoreError) as error:
         return Failed(message=str(error), data=error)
     publish_mirror(mirrored)
     if lost := missing(mirrored):
-        return Failed(message=lost)
+        return Failed(message=lost, data=Incomplete(lost, mirrored))
     return mirrored
 
 

@@ -12,7 +12,15 @@ from imgur_mirror.plan import Plan, plan
 from imgur_mirror.settings import Settings, Wire
 from imgur_mirror.store import AlbumFolder, Entry
 
-__all__ = ["mirror"]
+__all__ = ["Incomplete", "mirror"]
+
+
+class Incomplete(Exception):
+    """A mirror lacks something; the message says what, and `mirrored` has every row."""
+
+    def __init__(self, message: str, mirrored: Mirrored) -> None:
+        super().__init__(message)
+        self.mirrored = mirrored
 
 
 def mirror(

@@ -33,10 +33,10 @@ class ServerError(RuntimeError):
 
 
 @contextmanager
-def prefect_api() -> Iterator[str]:
-    """Use the Prefect server that is configured, or start one on the same database until the end.
+def prefect_api(home: Path | None = None) -> Iterator[str]:
+    """Use the Prefect server that is configured, or start one until the end.
 
-    Yields the address of its API.
+    Its database is under `home`, or Prefect's own. Yields the address of its API.
 
     Raises:
         ServerError: where one was needed and did not start.
@@ -44,7 +44,7 @@ def prefect_api() -> Iterator[str]:
     if configured := PREFECT_API_URL.value():
         yield configured
     else:
-        with prefect_server(PREFECT_HOME.value()) as url:
+        with prefect_server(home or PREFECT_HOME.value()) as url:
             yield url
 
 

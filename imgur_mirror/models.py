@@ -3,7 +3,17 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["Album", "Download", "Image", "Mirrored", "Outcome", "Piece", "Strategy", "Timings"]
+__all__ = [
+    "Album",
+    "AlbumResult",
+    "Download",
+    "Image",
+    "Mirrored",
+    "Outcome",
+    "Piece",
+    "Strategy",
+    "Timings",
+]
 
 
 class Strategy(StrEnum):
@@ -156,3 +166,15 @@ class Mirrored:
     def bytes_downloaded(self) -> int:
         """Bytes of the files that this run fetched."""
         return sum(download.bytes for download in self.having(Outcome.DOWNLOADED))
+
+
+@dataclass(frozen=True, slots=True)
+class AlbumResult:
+    """What became of one album among several: its run's outcome, and why it failed if it did.
+
+    `mirrored` is None where the run ended before there was anything to mirror.
+    """
+
+    album: str
+    mirrored: Mirrored | None
+    error: str | None

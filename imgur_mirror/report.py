@@ -12,7 +12,7 @@ __all__ = [
     "comparison_headline",
     "comparison_markdown",
     "comparison_rows",
-    "comparison_text",
+    "text_table",
     "headline",
     "image_rows",
     "mirror_markdown",
@@ -186,7 +186,7 @@ def comparison_rows(runs: Sequence[Mirrored]) -> list[Row]:
     return rows
 
 
-def comparison_text(rows: Sequence[Row]) -> str:
+def text_table(rows: Sequence[Row]) -> str:
     """The rows as aligned plain text: figures to the right, names to the left."""
     if not rows:
         return ""

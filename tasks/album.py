@@ -10,7 +10,7 @@ from imgur_mirror.models import Album
 from imgur_mirror.settings import Access
 from tasks.retries import patient
 
-__all__ = ["fetch_album"]
+__all__ = ["fetch_account_albums", "fetch_album"]
 
 
 @task(name="fetch-album", task_run_name="{address.id}", cache_policy=NO_CACHE)
@@ -25,4 +25,21 @@ def fetch_album(address: Address, access: Access) -> Album:
         api.ApiError: one of its kinds, with a sentence that says what to do.
     """
     task: Task[[Address, Access], Album] = patient(_fetch_album, access.retries, access.backoff)
+    return task(address, access)
+
+
+@task(name="fetch-account", task_run_name="{address.id}", cache_policy=NO_CACHE)
+def _fetch_account_albums(address: Address, access: Access) -> list[str]:
+    return api.fetch_account_albums(address, access)
+
+
+def fetch_account_albums(address: Address, access: Access) -> list[str]:
+    """Ask the API for the ids of an account's public albums, again where that may help.
+
+    Raises:
+        api.ApiError: one of its kinds, with a sentence that says what to do.
+    """
+    task: Task[[Address, Access], list[str]] = patient(
+        _fetch_account_albums, access.retries, access.backoff
+    )
     return task(address, access)

@@ -7,10 +7,11 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
 
 from imgur_mirror import report
-from imgur_mirror.models import Mirrored
+from imgur_mirror.models import AlbumResult, Mirrored
 from imgur_mirror.names import artifact_key
+from imgur_mirror.summary import summary_headline, summary_rows
 
-__all__ = ["publish_comparison", "publish_mirror"]
+__all__ = ["publish_comparison", "publish_mirror", "publish_summary"]
 
 MOST_ROWS = 2000
 """Rows of the table of images; more would make the artifact slow to open."""
@@ -39,3 +40,13 @@ def publish_comparison(runs: Sequence[Mirrored], notes: Sequence[str] = ()) -> N
         description=report.comparison_headline(runs),
     )
     create_markdown_artifact(report.comparison_markdown(runs, notes), key=f"comparison-{key}")
+
+
+@task(task_run_name="publish summary", cache_policy=NO_CACHE)
+def publish_summary(results: Sequence[AlbumResult]) -> None:
+    """Publish what became of several albums: a table with a row an album."""
+    create_table_artifact(
+        [dict(row) for row in summary_rows(results)],
+        key="albums",
+        description=summary_headline(results),
+    )

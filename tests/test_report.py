@@ -18,7 +18,7 @@ from imgur_mirror.report import (
     comparison_headline,
     comparison_markdown,
     comparison_rows,
-    comparison_text,
+    text_table,
     headline,
     image_rows,
     mirror_markdown,
@@ -270,7 +270,7 @@ def test_comparison_without_anything_to_divide_by():
     assert unknown == ["", "", "", ""]
     assert comparison_headline([empty]) == "dask took 0 s, with nothing to compare it to"
     assert comparison_rows([]) == []
-    assert comparison_text([]) == ""
+    assert text_table([]) == ""
     assert comparison_headline([]) == "nothing was measured"
     assert comparison_markdown([]) == "nothing was measured\n"
     both = [empty, mirror(strategy=Strategy.SEQUENTIAL, startup=0, download=0)]
@@ -279,8 +279,8 @@ def test_comparison_without_anything_to_divide_by():
     ElementTree.fromstring(bar_chart(comparison_rows(both)))
 
 
-def test_comparison_text():
-    assert comparison_text(comparison_rows([FOUR[0], FOUR[3], FOUR[3]])) == (
+def test_text_table():
+    assert text_table(comparison_rows([FOUR[0], FOUR[3], FOUR[3]])) == (
         "strategy    workers  start-up s  download s  total s  images/s  MB/s  speed-up"
         "  slowest image       rounds  spread s\n"
         "sequential        1        0.25        4.75     5.00      0.42  0.42      1.00"
@@ -288,12 +288,12 @@ def test_comparison_text():
         "async             8        0.25        1.00     1.25      2.00  2.00      4.00"
         "  aaaaaaa.jpg 0.50 s       2      0.00"
     )
-    *_, line = comparison_text(comparison_rows(FOUR[1:])).splitlines()
+    *_, line = text_table(comparison_rows(FOUR[1:])).splitlines()
     assert line == (
         "async           8        0.25        1.00     1.25      2.00  2.00            aaaaaaa.jpg"
         " 0.50 s"
     )
-    quick = comparison_text(comparison_rows([measured(Strategy.ASYNC, 0.004, 0.25)]))
+    quick = text_table(comparison_rows([measured(Strategy.ASYNC, 0.004, 0.25)]))
     assert "  0.004  " in quick
 
 
