@@ -1,8 +1,10 @@
 """A flow from the shell: its parameters as arguments, its outcome as the exit status."""
 
+import signal
 import sys
 from argparse import ArgumentParser
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from enum import Enum
 from typing import Any
 
@@ -20,6 +22,7 @@ from imgur_mirror.settings import BadSettings, read_settings
 __all__ = ["main"]
 
 DONE, MISSING, WRONG_CALL = 0, 1, 2
+STOPPED = "stopped; what was finished is kept, and the same call goes on from there"
 
 
 def main(
@@ -28,23 +31,47 @@ def main(
     """Run a flow with the shell's arguments, print what it found, and give the exit status.
 
     0: all is there. 1: something is missing; standard error says what. 2: the call or the
-    settings are wrong; standard error says how to mend them.
+    settings are wrong; standard error says how to mend them. 130 and 143: it was stopped, by
+    Ctrl-C or by SIGTERM.
     """
     parameters = vars(_parser(flow).parse_args(arguments))
     try:
         checked = flow.validate_parameters(parameters)
-        parse(checked["album"])
+        for album in checked.get("albums", [checked.get("album")]):
+            parse(album)
         read_settings()
     except (BadAddress, BadSettings) as error:
         return _fail(str(error), WRONG_CALL)
     except (ParameterTypeError, ValidationError) as error:
         return _fail(_first_line(error), WRONG_CALL)
     try:
-        with prefect_api():
+        with _terminable(), prefect_api():
             state: State[Any] = flow(**checked, return_state=True)  # type: ignore[assignment]
             return _outcome(state, described)
     except ServerError as error:
         return _fail(str(error), MISSING)
+    except KeyboardInterrupt:
+        return _fail(STOPPED, 128 + signal.SIGINT)
+    except _Terminated:
+        return _fail(STOPPED, 128 + signal.SIGTERM)
+
+
+class _Terminated(BaseException):
+    """SIGTERM came; Prefect's flows record it and pass it on."""
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Let SIGTERM raise, as Ctrl-C does, so that a server that was started is stopped too."""
+
+    def terminate(*_: object) -> None:
+        raise _Terminated
+
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _outcome(state: State[Any], described: Callable[[Any], str]) -> int:
@@ -71,13 +98,14 @@ def _parser(flow: Flow[..., Any]) -> ArgumentParser:
     about = (flow.description or "").partition("\n")[0]
     module = f"flows.{flow.name.replace('-', '_')}"
     parser = ArgumentParser(prog=f"python -m {module}", description=about)
-    for name, field in parameter_schema(flow).properties.items():
+    for number, (name, field) in enumerate(parameter_schema(flow).properties.items()):
         # argparse takes % for its own
-        words: dict[str, Any] = {"help": str(field.get("description", "")).replace("%", "%%")}
-        if "default" not in field:
-            parser.add_argument(name, metavar=name.upper(), **words)
+        help_text = str(field.get("description", "")).replace("%", "%%")
+        if number:
+            parser.add_argument(f"--{name}", help=help_text, **_option(field))
         else:
-            parser.add_argument(f"--{name}", **words, **_option(field))
+            several = "*" if field.get("type") == "array" else None
+            parser.add_argument(name, metavar="ALBUM", help=help_text, nargs=several)
     return parser
 
 

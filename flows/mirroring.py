@@ -7,10 +7,11 @@ from dataclasses import replace
 
 from flows.download_images import download_images
 from flows.progress import progress_shown
+from imgur_mirror.manifest import Entry
 from imgur_mirror.models import Album, Download, Mirrored, Outcome, Strategy, Timings
 from imgur_mirror.plan import Plan, plan
 from imgur_mirror.settings import Settings, Wire
-from imgur_mirror.store import AlbumFolder, Entry
+from imgur_mirror.store import AlbumFolder
 
 __all__ = ["Incomplete", "mirror"]
 

@@ -1,7 +1,7 @@
 """A batch: the pieces that one task run fetches one after another, and what became of each."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from imgur_mirror.exchange import Exchange
 from imgur_mirror.models import Download, Outcome, Piece
@@ -66,16 +66,15 @@ class Work:
         """Give what is still to be fetched; ends early when the store cannot be written."""
         for piece in self._batch.pieces:
             last = self._rows.get(piece.image.id)
-            if last is None or last.passing:
+            if self._broken is None and (last is None or last.passing):
                 try:
                     exchange = Exchange(
                         piece, self._folder, self._wire, self.pace, last, self._worker
                     )
                 except StoreError as error:
                     self._broken = str(error)
-                if self._broken is not None:
-                    return
-                yield exchange
+                else:
+                    yield exchange
 
     def give_up(self, exchange: Exchange, error: Exception) -> Download:
         """Turn what went wrong into an outcome; a store that fails ends the whole batch."""
@@ -105,6 +104,9 @@ class Work:
         rows = tuple(
             self._rows.get(image.id) or self._failed(image.id, image.name) for image in images
         )
+        if self._broken is not None:
+            # What might pass otherwise does not while nothing can be stored.
+            rows = tuple(replace(row, passing=False) for row in rows)
         if any(row.outcome is Outcome.FAILED for row in rows):
             raise BatchFailed(rows)
         return rows

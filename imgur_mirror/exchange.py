@@ -17,9 +17,11 @@ from urllib.parse import urljoin, urlsplit
 from imgur_mirror.hosts import RefusedAddress, check_link
 from imgur_mirror.kinds import is_page, kind_of
 from imgur_mirror.models import Download, Image, Outcome, Piece
+from imgur_mirror.names import printable
 from imgur_mirror.pace import LONGEST_PAUSE, Pace, backoff, retry_after
+from imgur_mirror.part import RESUMABLE, Part
 from imgur_mirror.settings import Wire
-from imgur_mirror.store import RESUMABLE, AlbumFolder, Part, StoreError
+from imgur_mirror.store import AlbumFolder, StoreError
 
 __all__ = ["Exchange", "Gone", "Passing", "TransferError"]
 
@@ -28,8 +30,15 @@ REMOVED = "removed.png"
 REMOVED_MD5 = "d835884373f4d6c8f24742ceabe74946"
 """The 503 bytes of https://i.imgur.com/removed.png, should they ever come without a redirect."""
 
+# Digits are bounded, since Python refuses to read numbers of thousands of them.
+_NUMBER = re.compile(r"[0-9]{1,18}")
+_CONTENT_RANGE = re.compile(r"bytes (?:([0-9]{1,18})-([0-9]{1,18})|\*)/([0-9]{1,18}|\*)")
 _DIGEST = re.compile(r"[0-9a-f]{32}", re.IGNORECASE)
-_CONTENT_RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+|\*)")
+# What is none of these is not kept, and not sent back: it may hold line ends.
+_ETAG = re.compile(r'(?:W/)?"?[!#-~]{1,200}"?')
+_STRONG_ETAG = re.compile(r'"[!#-~]{1,200}"')
+# A backslash is refused as well: some readers of addresses take it for a slash.
+_WEB_ADDRESS = re.compile(r"https?://[!-\[\]-~]{1,2000}", re.IGNORECASE | re.ASCII)
 
 
 class TransferError(Exception):
@@ -65,9 +74,10 @@ class Exchange:
         self._folder = folder
         self._wire = wire
         self._pace = pace
-        self._held = folder.digest(self.image.name) if piece.held else None
+        there = piece.held and (folder.path / self.image.name).is_file()
+        self._held = folder.digest(self.image.name) if there else None
         self._part: Part = folder.part(self.image.name)
-        self._part_etag = self._part.resume()
+        self._part_etag = self._resumed()
         self._worker = worker or f"{os.getpid()}/{threading.get_ident()}"
         self._attempts = last.attempts if last else 0
         self._started = last.started if last else None
@@ -79,6 +89,14 @@ class Exchange:
         self._framed = False
         self._unvouched: str | None = None
         self._same = False
+
+    def _resumed(self) -> str | None:
+        """Take up what an earlier try left, and give its ETag."""
+        try:
+            return self._part.resume()
+        except BaseException:
+            self._part.__exit__()
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -154,7 +172,7 @@ class Exchange:
         return True
 
     def _follow(self, location: str) -> None:
-        target = urljoin(self.url, location)
+        target = _target(self.url, location)
         if urlsplit(target).path.rsplit("/", 1)[-1] == REMOVED:
             raise Gone("Imgur redirects to its picture for removed images")
         self._redirects += 1
@@ -197,17 +215,18 @@ class Exchange:
         self._held = None
         self._expected = _length(headers)
         self._framed = "chunked" in headers.get("Transfer-Encoding", "").lower()
-        self._etag = headers.get("ETag")
+        self._etag = _etag(headers)
         self._check_size(self._expected)
         if self._expected == 0:
             raise Passing("the body is empty")
         worth_keeping = self._expected is None or self._expected > RESUMABLE
-        self._part.restart(self._etag if worth_keeping else None)
+        continuable = worth_keeping and _STRONG_ETAG.fullmatch(self._etag or "")
+        self._part.restart(self._etag if continuable else None)
 
     def _continue(self, headers: Mapping[str, str]) -> bool:
         """Take the rest of a file, if it is the rest of the very one that was begun."""
         first, _, total = _content_range(headers)
-        etag = headers.get("ETag", self._part_etag)
+        etag = _etag(headers) if "ETag" in headers else self._part_etag
         if not self._part.size:
             raise Passing("a part of the file came where all of it was asked for")
         if first != self._part.size or total is None or etag != self._part_etag:
@@ -366,14 +385,29 @@ class Exchange:
 
 def _wire(error: Exception) -> str:
     """Say what broke on the wire, without the library's nesting."""
-    said = str(error).strip()
+    said = printable(str(error))
     name = type(error).__name__
-    return f"the connection failed: {name}{f': {said:.200}' if said else ''}"
+    return f"the connection failed: {name}{f': {said}' if said else ''}"
+
+
+def _target(url: str, location: str) -> str:
+    """Give where a redirect leads.
+
+    Raises:
+        TransferError: where that is no web address.
+    """
+    try:
+        target = urljoin(url, location)
+    except ValueError:
+        target = ""
+    if not _WEB_ADDRESS.fullmatch(target):
+        raise TransferError(f"refused: it redirects to {location!r:.200}, which is no web address")
+    return target
 
 
 def _length(headers: Mapping[str, str]) -> int | None:
     value = headers.get("Content-Length", "")
-    return int(value) if value.isascii() and value.isdigit() else None
+    return int(value) if _NUMBER.fullmatch(value) else None
 
 
 def _content_range(headers: Mapping[str, str]) -> tuple[int | None, int | None, int | None]:
@@ -383,6 +417,11 @@ def _content_range(headers: Mapping[str, str]) -> tuple[int | None, int | None, 
         return None, None, None
     first, last, total = (int(part) if part and part != "*" else None for part in found.groups())
     return first, last, total
+
+
+def _etag(headers: Mapping[str, str]) -> str | None:
+    value = headers.get("ETag", "").strip()
+    return value if _ETAG.fullmatch(value) else None
 
 
 def _digest_in(etag: str | None) -> str | None:

@@ -93,7 +93,7 @@ class Download:
     bytes say it is. `started` and `finished` are seconds since 1970, `first_byte` the seconds
     from the last request to the first byte of its body, `attempts` the requests that were sent
     for the image, redirects not counted. `verified` says what vouches for the bytes (see
-    `store.Entry`). `error` is one sentence, for `failed` and `gone`; `passing` says of a failed
+    `manifest.Entry`). `error` is one sentence, for `failed` and `gone`; `passing` says of a failed
     one that it may go well when it is tried again.
     """
 

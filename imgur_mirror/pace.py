@@ -11,6 +11,7 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 from functools import cache
 from pathlib import Path
+from threading import Lock
 
 from pyrate_limiter import InMemoryBucket, Limiter, Rate
 
@@ -57,7 +58,14 @@ class Pace:
     @property
     def limiter(self) -> Limiter | None:
         """The limiter that this process's workers share; None where no rate is set."""
-        return None if self.per_second is None else _limiter(self.run, self.per_second)
+        if self.per_second is None:
+            return None
+        # A cache alone lets threads that come first at once make one each.
+        with _making:
+            return _limiter(self.run, self.per_second)
+
+
+_making = Lock()
 
 
 @cache

@@ -9,8 +9,8 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, SkipValidation, model_serializer
 
 from imgur_mirror.batch import Batch
+from imgur_mirror.manifest import Entry
 from imgur_mirror.models import Album, Download, Image, Outcome, Piece
-from imgur_mirror.store import Entry
 
 __all__ = ["Plan", "plan"]
 

@@ -3,8 +3,9 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from imgur_mirror.manifest import outcomes_in
 from imgur_mirror.models import Download, Outcome
-from imgur_mirror.store import AlbumFolder, outcomes_in
+from imgur_mirror.store import AlbumFolder
 
 __all__ = ["Progress"]
 

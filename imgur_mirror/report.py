@@ -12,11 +12,11 @@ __all__ = [
     "comparison_headline",
     "comparison_markdown",
     "comparison_rows",
-    "text_table",
     "headline",
     "image_rows",
     "mirror_markdown",
     "missing",
+    "text_table",
 ]
 
 # What matters first: tables show ten rows at a time.

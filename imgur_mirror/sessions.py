@@ -53,8 +53,15 @@ def thread_session(wire: Wire) -> requests.Session:
     return session
 
 
+class _Session(requests.Session):
+    """Looks at no redirect, where requests would read all of its body to prepare the next."""
+
+    def get_redirect_target(self, *_: object) -> None:
+        return None
+
+
 def _new_session(wire: Wire) -> requests.Session:
-    session = requests.Session()
+    session = _Session()
     session.headers.clear()
     session.headers.update(HEADERS)
     # No netrc: credentials go to the API alone.
@@ -175,6 +182,7 @@ async def connections(wire: Wire) -> AsyncIterator[None]:
         auto_decompress=False,
         timeout=timeout,
         read_bufsize=BLOCK,
+        middlewares=[_sent_once],
     ) as session:
         _loops[loop] = SharedConnections(session)
         try:
@@ -183,14 +191,27 @@ async def connections(wire: Wire) -> AsyncIterator[None]:
             del _loops[loop]
 
 
+async def _sent_once(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """Keep aiohttp from sending again by itself: tries are counted, and have their pace.
+
+    It does so after these two errors, whether or not the connection was an old one.
+    """
+    try:
+        return await handler(request)
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise aiohttp.ClientConnectionError(str(error)) from error
+
+
 class _CheckedResolver(AbstractResolver):
     """Resolves to public addresses only, but for a `host:port` that is listed as such."""
 
     def __init__(self, wire: Wire) -> None:
         self._hosts = wire.image_hosts
-        self._proxies = [
-            urlsplit(proxy).netloc.rpartition("@")[2] for proxy in getproxies().values()
-        ]
+        self._proxies = [_host_and_port(proxy) for proxy in getproxies().values()]
         self._resolver = aiohttp.ThreadedResolver()
 
     async def resolve(
@@ -204,3 +225,9 @@ class _CheckedResolver(AbstractResolver):
 
     async def close(self) -> None:
         await self._resolver.close()
+
+
+def _host_and_port(proxy: str) -> str:
+    parts = urlsplit(proxy)
+    port = "" if parts.port else ":443" if parts.scheme == "https" else ":80"
+    return parts.netloc.rpartition("@")[2].lower() + port

@@ -146,6 +146,7 @@ class Settings(BaseSettings):
     retries: int = Field(default=3, ge=0, le=20)
     backoff: float = Field(default=1, ge=0, allow_inf_nan=False)
     max_requests_per_second: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    credentials_block: str | None = None
     dask_scheduler_address: str | None = Field(
         default=None, validation_alias="DASK_SCHEDULER_ADDRESS"
     )

@@ -1,0 +1,154 @@
+"""The manifest of an album: what it vouches for, and the journals that it is made from."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import TypeAdapter
+from typing_extensions import TypedDict
+
+from imgur_mirror.models import Album, Download, Image, Outcome
+
+__all__ = [
+    "MANIFEST",
+    "Entry",
+    "enter",
+    "entries_in",
+    "is_image",
+    "manifest_text",
+    "ordered",
+    "outcomes_in",
+]
+
+MANIFEST = "album.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """What the manifest says of one image's file.
+
+    `verified` says what vouches for the bytes: "etag" (its MD5 is the host's ETag), "two fetches"
+    (the ETag is no digest, two fetches agreed) or "length". `gone` is when Imgur said that the
+    image was removed; a file mirrored before then is kept. Times are ISO 8601, UTC.
+    """
+
+    image: Image
+    file: str | None = None
+    bytes: int | None = None
+    md5: str | None = None
+    etag: str | None = None
+    real_type: str | None = None
+    verified: str | None = None
+    fetched: str | None = None
+    gone: str | None = None
+    listed: bool = True
+
+
+class _Manifest(TypedDict):
+    version: Literal[1]
+    images: list[dict[str, Any]]
+
+
+_MANIFEST = TypeAdapter(_Manifest)
+_ENTRY = TypeAdapter(Entry)
+_DOWNLOAD = TypeAdapter(Download)
+
+
+def entries_in(manifest: object) -> Iterator[Entry]:
+    """Give the entries of a manifest as it was parsed.
+
+    Raises:
+        ValueError: where it is no manifest of ours.
+    """
+    for row in _MANIFEST.validate_python(manifest)["images"]:
+        entry = _ENTRY.validate_python(row | {"image": row | {"name": row.get("file") or ""}})
+        _check(entry)
+        yield entry
+
+
+def _check(entry: Entry) -> None:
+    """Refuse an entry that would be trusted wrongly, or would name another folder's file."""
+    if entry.file is None:
+        return
+    if not is_image(entry.file):
+        raise ValueError(f"{entry.file!r} is no name of an image's file")
+    if entry.bytes is None or entry.md5 is None:
+        raise ValueError(f"{entry.file} has no size or digest")
+
+
+def is_image(name: str) -> bool:
+    """Tell whether a name is an image's: not a path, and none of our own files."""
+    ours = name.startswith((".", MANIFEST)) or ".part" in name
+    return name != "" and name.isprintable() and Path(name).name == name and not ours
+
+
+def enter(entries: dict[str, Entry], download: Download) -> None:
+    """Let an outcome change what is vouched for; a failure changes nothing."""
+    old = entries.get(download.id) or Entry(image=_unlisted(download))
+    if old.file is not None and download.outcome is Outcome.UNCHANGED and not download.attempts:
+        return  # read from a manifest; another run may have entered something newer since
+    when = _iso(download.finished)
+    if download.outcome is Outcome.GONE:
+        entries[download.id] = replace(old, gone=old.gone or when)
+    elif download.outcome is not Outcome.FAILED:
+        fetched = download.outcome is Outcome.DOWNLOADED
+        entries[download.id] = replace(
+            old,
+            file=download.name,
+            bytes=download.bytes,
+            md5=download.md5,
+            etag=download.etag,
+            real_type=download.type,
+            verified=download.verified,
+            fetched=when if fetched else old.fetched or when,
+            gone=None if fetched else old.gone,
+        )
+
+
+def _unlisted(download: Download) -> Image:
+    return Image(id=download.id, link="", name=download.name)
+
+
+def ordered(entries: Mapping[str, Entry], images: Mapping[str, Image]) -> list[Entry]:
+    """Give the entries in the album's order with its metadata, then those that left it."""
+    listed = [
+        replace(entries.get(image.id, Entry(image=image)), image=image, listed=True)
+        for image in images.values()
+    ]
+    left = [replace(entry, listed=False) for key, entry in entries.items() if key not in images]
+    return [*listed, *sorted(left, key=lambda entry: entry.image.id)]
+
+
+def manifest_text(album: Album, entries: Iterable[Entry]) -> bytes:
+    about = {key: value for key, value in asdict(album).items() if key != "images"}
+    rows = []
+    for entry in entries:
+        row = asdict(entry)
+        image = row.pop("image")
+        del image["name"], image["unsafe"]
+        rows.append(image | row)
+    manifest = {"version": 1, **about, "images": rows}
+    text = json.dumps(manifest, ensure_ascii=False, indent=1) + "\n"
+    # Half of a surrogate pair has no UTF-8, but with a backslash it is what JSON writes for it.
+    return text.encode(errors="backslashreplace")
+
+
+def outcomes_in(journal: bytes) -> Iterator[Download]:
+    """Read the lines of a journal; one that a crash cut short is not there."""
+    for line in journal.splitlines():
+        with suppress(ValueError, RecursionError):
+            row = _DOWNLOAD.validate_python(json.loads(line))
+            if is_image(row.name):
+                yield row
+
+
+def _iso(seconds: float | None) -> str | None:
+    if seconds is None:
+        return None
+    with suppress(ValueError, OverflowError, OSError):  # a damaged journal may hold any number
+        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return None

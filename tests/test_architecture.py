@@ -1,0 +1,124 @@
+"""The floors of the design: imports point down only."""
+
+import ast
+import subprocess
+import sys
+import tomllib
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+BELOW = {
+    "deployments": {"flows", "tasks", "standin"},
+    "flows": {"tasks", "runners", "imgur_mirror"},
+    "tasks": {"imgur_mirror"},
+    "runners": {"imgur_mirror.models"},
+    "imgur_mirror": set(),
+    # It imports nothing of ours, so that a shared mistake cannot hide.
+    "standin": set(),
+    "benchmarks": {"flows", "tasks", "runners", "imgur_mirror", "standin"},
+}
+
+# What has no place on a floor, whoever wrote it.
+FOREIGN = {
+    "deployments": {"aiohttp", "dask", "distributed", "imgurpython", "requests"},
+    "flows": {"aiohttp", "dask", "distributed", "imgurpython", "requests"},
+    "tasks": {"aiohttp", "dask", "distributed", "imgurpython", "requests"},
+    "runners": {"aiohttp", "imgurpython", "requests"},
+    "imgur_mirror": {"prefect", "prefect_dask", "dask", "distributed"},
+    "standin": {"prefect", "prefect_dask", "dask", "distributed", "imgurpython", "requests"},
+    "benchmarks": set(),
+}
+
+
+def modules(package):
+    return sorted((ROOT / package).rglob("*.py"))
+
+
+def imports(path):
+    """The modules that a file imports, at its top or anywhere else in it."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno} imports by a relative name"
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Call) and getattr(node.func, "id", "") == "import_module":
+            yield from (one.value for one in node.args if isinstance(one, ast.Constant))
+
+
+def top(name):
+    return name.partition(".")[0]
+
+
+def is_within(name, allowed):
+    return any(name == one or name.startswith(f"{one}.") for one in allowed)
+
+
+def test_every_package_has_its_floor():
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    assert sorted(listed) == sorted(BELOW) == sorted(FOREIGN)
+    assert all((ROOT / package / "__init__.py").exists() for package in BELOW)
+    assert not (ROOT / "tests" / "__init__.py").exists()
+
+
+@pytest.mark.parametrize("package", BELOW)
+def test_imports_point_down_only(package):
+    wrong = [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in modules(package)
+        for name in imports(path)
+        if top(name) in {*BELOW, "tests"} - {package} and not is_within(name, BELOW[package])
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("package", FOREIGN)
+def test_no_floor_knows_what_is_anothers_business(package):
+    wrong = [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in modules(package)
+        for name in imports(path)
+        if top(name) in FOREIGN[package]
+    ]
+    assert wrong == []
+
+
+def dotted(path):
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def test_no_modules_import_each_other():
+    ours = {dotted(path): path for package in BELOW for path in modules(package)}
+    graph = {name: (set(imports(path)) & set(ours)) - {name} for name, path in ours.items()}
+    # Raises CycleError, which names the modules.
+    assert set(TopologicalSorter(graph).static_order()) == set(ours)
+
+
+def test_the_values_stand_on_nothing():
+    assert {top(name) for name in imports(ROOT / "imgur_mirror" / "models.py")} <= set(
+        sys.stdlib_module_names
+    )
+
+
+@pytest.mark.parametrize(
+    ("package", "never"),
+    [
+        ("imgur_mirror", {"prefect", "distributed", *(set(BELOW) - {"imgur_mirror"})}),
+        ("standin", {"prefect", "distributed", *(set(BELOW) - {"standin"})}),
+    ],
+)
+def test_what_stands_alone_loads_alone(package, never):
+    """Told by the interpreter, which also sees what libraries bring along."""
+    names = [dotted(path) for path in modules(package) if path.name != "__main__.py"]
+    code = f"import sys\nimport {', '.join(names)}\nprint(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=ROOT
+    ).stdout.split()
+    assert set(names) <= set(loaded)
+    assert {top(name) for name in loaded} & never == set()

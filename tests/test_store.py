@@ -1,0 +1,937 @@
+"""Where files land: whole or not at all, whoever else writes there and whatever the disk says."""
+
+import dataclasses
+import hashlib
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from imgur_mirror.manifest import outcomes_in
+from imgur_mirror.models import Album, Download, Image, Outcome
+from imgur_mirror.store import AlbumFolder, StoreError, album_folder
+
+pytestmark = pytest.mark.timeout(60)
+
+MIB = 1 << 20
+MANIFEST = "album.json"
+PICTURE = random.Random(7).randbytes(3 * MIB)
+ETAG = '"d41d8cd98f00b204e9800998ecf8427e"'
+
+few = settings(max_examples=30, deadline=None)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    with album_folder(str(tmp_path), "album").opened() as mine:
+        yield mine
+
+
+def md5(content):
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()
+
+
+def image(key, **known):
+    given_ = {"link": f"https://i.imgur.com/{key}.jpg", "name": f"{key}.jpg", "size": 9} | known
+    return Image(id=key, **given_)
+
+
+def album(*ids, **about):
+    return Album(id="album", images=tuple(image(key) for key in ids), **about)
+
+
+def row(key, outcome=Outcome.DOWNLOADED, content=b"picture", **known):
+    given_ = {"bytes": len(content), "md5": md5(content), "attempts": 1, "finished": 1.7e9}
+    return Download(id=key, name=f"{key}.jpg", outcome=outcome, **given_ | known)
+
+
+def failed(key):
+    return Download(id=key, name=f"{key}.jpg", outcome=Outcome.FAILED, attempts=4, error="a stall")
+
+
+def gone(key):
+    return Download(
+        id=key, name=f"{key}.jpg", outcome=Outcome.GONE, attempts=1, finished=1.8e9, error="404"
+    )
+
+
+def settled(key, **known):
+    """The row of an image whose outcome was known without a request."""
+    return row(key, Outcome.UNCHANGED, attempts=0, finished=None, **known)
+
+
+def store(folder, name, content=b"picture"):
+    with folder.part(name) as part:
+        part.write(content)
+        part.place()
+
+
+def names(folder):
+    return sorted(path.name for path in folder.path.iterdir() if path != folder.state)
+
+
+def manifest(folder):
+    return json.loads((folder.path / MANIFEST).read_bytes())
+
+
+@contextmanager
+def second_process(code, *arguments):
+    """A process that ran the code and waits, until it is killed at the end of the block."""
+    head = "import sys\nfrom imgur_mirror.models import *\nfrom imgur_mirror.store import *\n"
+    tail = "\nprint('ready', flush=True)\nsys.stdin.read()"
+    with subprocess.Popen(
+        [sys.executable, "-c", head + code + tail, *map(str, arguments)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            assert process.stdout.readline() == "ready\n"
+            yield process
+        finally:
+            process.kill()
+
+
+def done_by_another(code, *arguments):
+    """What a process that ran the code printed."""
+    head = "import os, sys\nfrom imgur_mirror.models import *\nfrom imgur_mirror.store import *\n"
+    command = [sys.executable, "-c", head + code, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+# A file is whole, or it is not there
+
+
+def test_a_file_has_its_name_only_when_it_is_whole(folder):
+    with folder.part("x.jpg") as part:
+        part.write(PICTURE[:100])
+        part.write(PICTURE[100:])
+        assert folder.files() == {}
+        assert (part.size, part.md5) == (len(PICTURE), md5(PICTURE))
+        assert part.head == PICTURE[:64]
+        part.place()
+        assert folder.files() == {"x.jpg": len(PICTURE)}
+    assert names(folder) == ["x.jpg"]
+    assert folder.digests() == {"x.jpg": md5(PICTURE)}
+
+
+def test_a_file_takes_the_place_of_an_older_one(folder):
+    store(folder, "x.jpg", b"old" * 1000)
+    with folder.part("x.jpg") as part:
+        part.write(b"new")
+        assert folder.digest("x.jpg") == md5(b"old" * 1000)
+        part.place()
+    assert folder.digest("x.jpg") == md5(b"new")
+
+
+@pytest.mark.parametrize(
+    ("size", "etag", "kept"),
+    [
+        (MIB, ETAG, True),
+        (MIB + 1, 'W/"weak"', True),
+        (MIB - 1, ETAG, False),
+        (MIB, None, False),
+        (0, ETAG, False),
+        # What no header can carry is no ETag: aiohttp gives bytes that are no UTF-8 as surrogates.
+        (MIB, '"\udcff"', False),
+        (MIB, '"é"', False),
+        (MIB, '"a\r\nHost: evil"', False),
+        (MIB, "", False),
+    ],
+)
+def test_what_can_be_continued_is_kept(folder, size, etag, kept):
+    with folder.part("x.jpg") as part:
+        part.restart(etag)
+        part.write(PICTURE[:size])
+    assert names(folder) == (["x.jpg.part", "x.jpg.part.etag"] if kept else [])
+    with folder.part("x.jpg") as part:
+        assert part.resume() == (etag if kept else None)
+        assert (part.size, part.md5) == ((size, md5(PICTURE[:size])) if kept else (0, md5(b"")))
+        part.write(PICTURE[part.size :])
+        part.place()
+    assert folder.digests() == {"x.jpg": md5(PICTURE)}
+    assert names(folder) == ["x.jpg"]
+
+
+@pytest.mark.parametrize("damaged", [b"", b"\xff\xfe\0", b'"a"\r\nHost: evil', b"\0" * 36])
+def test_an_etag_that_a_crash_damaged_is_no_etag(folder, damaged):
+    with folder.part("x.jpg") as part:
+        part.restart(ETAG)
+        part.write(PICTURE)
+    (folder.path / "x.jpg.part.etag").write_bytes(damaged)
+    with folder.part("x.jpg") as part:
+        assert part.resume() is None
+        assert part.size == 0
+
+
+@pytest.mark.parametrize("anew", ["restart", "discard"])
+def test_starting_over_leaves_nothing_of_before(folder, anew):
+    with folder.part("x.jpg") as part:
+        part.restart(ETAG)
+        part.write(PICTURE)
+        getattr(part, anew)()
+        part.write(b"short")
+        assert (part.size, part.md5, part.head) == (5, md5(b"short"), b"short")
+    assert names(folder) == []
+
+
+def test_an_error_in_the_block_leaves_what_can_be_continued(folder):
+    def interrupted():
+        with folder.part("x.jpg") as part:
+            part.restart(ETAG)
+            part.write(PICTURE)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    with folder.part("x.jpg") as part:
+        assert part.resume() == ETAG
+
+
+# Two writers of one file
+
+
+HOLD = """
+held = album_folder(sys.argv[1], "album").part("x.jpg")
+held.restart('"theirs"')
+held.write(b"t" * (1 << 20))
+"""
+
+
+def test_two_processes_write_one_image_each_for_itself(folder):
+    with second_process(HOLD, folder.path.parent):
+        with folder.part("x.jpg") as part:
+            assert part.resume() is None
+            part.write(b"mine")
+            assert len(list(folder.path.glob("*.part"))) == 2
+            part.place()
+        assert folder.digests() == {"x.jpg": md5(b"mine")}
+        assert (folder.path / "x.jpg.part").read_bytes() == b"t" * MIB
+    # The other is dead now, and what it left can be continued.
+    with folder.part("x.jpg") as part:
+        assert part.resume() == '"theirs"'
+
+
+def test_a_part_beside_anothers_is_not_kept(folder):
+    """Its name was made for this one writer: no later one would look for it."""
+    with second_process(HOLD, folder.path.parent):
+        with folder.part("x.jpg") as part:
+            part.restart(ETAG)
+            part.write(PICTURE)
+        assert names(folder) == ["x.jpg.part", "x.jpg.part.etag"]
+
+
+BETWEEN_OPEN_AND_LOCK = """
+folder = album_folder(sys.argv[1], "album")
+part, moved = folder.path / "x.jpg.part", folder.path / sys.argv[2]
+
+def hook(event, arguments):
+    global waiting
+    if event == "fcntl.flock" and waiting and os.path.sameopenfile(arguments[0], held):
+        waiting = False
+        part.rename(moved)
+        part.write_bytes(b"begun anew")
+
+held, waiting = os.open(part, os.O_RDONLY), True
+sys.addaudithook(hook)
+"""
+
+
+def test_a_part_placed_by_another_while_it_is_opened_is_not_written_to(folder):
+    (folder.path / "x.jpg.part").write_bytes(b"whole")
+    code = BETWEEN_OPEN_AND_LOCK + (
+        "with folder.part('x.jpg') as mine:\n"
+        "    mine.restart()\n"
+        "    mine.write(b'mine')\n"
+        "    print((folder.path / 'x.jpg').read_bytes())\n"
+        "    mine.place()\n"
+    )
+    assert done_by_another(code, folder.path.parent, "x.jpg") == "b'whole'\n"
+    assert folder.digests() == {"x.jpg": md5(b"mine")}
+    assert names(folder) == ["x.jpg"]
+
+
+def test_a_part_begun_by_another_while_it_is_swept_stays(folder):
+    (folder.path / "x.jpg.part").write_bytes(b"whole")
+    code = BETWEEN_OPEN_AND_LOCK + "folder.sweep([])"
+    done_by_another(code, folder.path.parent, "x.jpg")
+    assert (folder.path / "x.jpg.part").read_bytes() == b"begun anew"
+    assert (folder.path / "x.jpg").read_bytes() == b"whole"
+
+
+RACE = """
+folder = album_folder(sys.argv[1], "album")
+for turn in range(40):
+    with folder.part("x.jpg") as part:
+        part.restart('"e"')
+        for block in range(5):
+            part.write(sys.argv[2].encode() * 100_000)
+        if turn % 3:
+            part.place()
+    folder.sweep(["x.jpg"] if turn % 2 else [])
+    found = {name: (folder.path / name).read_bytes() for name in folder.files()}
+    assert all(whole in (b"a" * 500_000, b"b" * 500_000) for whole in found.values())
+"""
+
+
+def test_two_processes_that_race_leave_whole_files(folder):
+    arguments = [sys.executable, "-c", "import sys\nfrom imgur_mirror.store import *\n" + RACE]
+    racers = [subprocess.Popen([*arguments, str(folder.path.parent), word]) for word in "ab"]
+    assert [racer.wait() for racer in racers] == [0, 0]
+    folder.sweep([])
+    assert names(folder) == ["x.jpg"]
+
+
+# What is swept
+
+
+def test_a_sweep_keeps_what_can_be_continued_and_is_wanted(folder):
+    for name, size, etag in (
+        ("wanted.jpg", MIB, ETAG),
+        ("small.jpg", 10, None),
+        ("foreign.jpg", MIB, ETAG),
+        ("plain.jpg", MIB, None),
+    ):
+        (folder.path / f"{name}.part").write_bytes(PICTURE[:size])
+        if etag:
+            (folder.path / f"{name}.part.etag").write_text(etag)
+    (folder.path / "alone.jpg.part.etag").write_text(ETAG)
+    (folder.path / "wanted.jpg.0badcafe.part").write_bytes(PICTURE)
+    (folder.path / f".{MANIFEST}.0badcafe").write_bytes(b"a draft of a run that was killed")
+    store(folder, "whole.jpg")
+    folder.sweep(["wanted.jpg", "small.jpg", "plain.jpg"])
+    assert names(folder) == ["wanted.jpg.part", "wanted.jpg.part.etag", "whole.jpg"]
+
+
+def test_a_sweep_leaves_what_another_process_writes(folder):
+    with second_process(HOLD, folder.path.parent):
+        folder.sweep([])
+        assert names(folder) == ["x.jpg.part", "x.jpg.part.etag"]
+    folder.sweep([])
+    assert names(folder) == []
+
+
+def test_the_files_are_the_images_alone(folder):
+    store(folder, "x.jpg")
+    folder.write_manifest(album("x"), [row("x")])
+    for name in ("y.jpg.part", "y.jpg.part.etag", "y.jpg.aa.part", f".{MANIFEST}.aa"):
+        (folder.path / name).write_bytes(b"?")
+    (folder.path / f"{MANIFEST}.damaged-20260101T000000Z").write_bytes(b"{")
+    (folder.path / "z.jpg").symlink_to("x.jpg")
+    assert folder.files() == {"x.jpg": 7}
+
+
+# The manifest
+
+
+def test_a_manifest_gives_back_what_it_was_given(folder):
+    known = row("a", etag=ETAG, type="image/jpeg", verified="etag")
+    folder.write_manifest(album("a", "b", "c", title="Cats ♥"), [known, gone("b"), failed("c")])
+    entries = folder.read_manifest()
+    assert list(entries) == ["a", "b", "c"]
+    assert dataclasses.asdict(entries["a"]) == {
+        "image": dataclasses.asdict(image("a")),
+        "file": "a.jpg",
+        "bytes": 7,
+        "md5": md5(b"picture"),
+        "etag": ETAG,
+        "real_type": "image/jpeg",
+        "verified": "etag",
+        "fetched": "2023-11-14T22:13:20Z",
+        "gone": None,
+        "listed": True,
+    }
+    assert (entries["b"].gone, entries["b"].file) == ("2027-01-15T08:00:00Z", None)
+    assert (entries["c"].gone, entries["c"].file) == (None, None)
+    assert manifest(folder)["title"] == "Cats ♥"
+    assert [names(folder), folder.state.exists()] == [[MANIFEST], False]
+
+
+def test_a_removed_image_keeps_its_file_and_the_first_time(folder):
+    folder.write_manifest(album("a"), [row("a")])
+    folder.write_manifest(album("a"), [gone("a")])
+    folder.write_manifest(album("a"), [dataclasses.replace(gone("a"), finished=1.9e9)])
+    entry = folder.read_manifest()["a"]
+    assert (entry.file, entry.md5) == ("a.jpg", md5(b"picture"))
+    assert entry.gone == "2027-01-15T08:00:00Z"
+
+
+def test_a_removed_image_that_came_back_is_not_gone(folder):
+    folder.write_manifest(album("a"), [gone("a")])
+    folder.write_manifest(album("a"), [row("a")])
+    assert folder.read_manifest()["a"].gone is None
+
+
+def test_a_failure_changes_nothing(folder):
+    folder.write_manifest(album("a"), [row("a")])
+    before = manifest(folder)
+    folder.write_manifest(album("a"), [failed("a")])
+    assert manifest(folder) == before
+
+
+def test_what_left_the_album_stays_in_the_manifest(folder):
+    folder.write_manifest(album("a", "b"), [row("a"), row("b")])
+    folder.write_manifest(album("c", "b"), [row("c"), settled("b")])
+    entries = folder.read_manifest()
+    assert [(key, entry.listed) for key, entry in entries.items()] == [
+        ("c", True),
+        ("b", True),
+        ("a", False),
+    ]
+    assert entries["a"].file == "a.jpg"
+    folder.write_manifest(album("a"), [settled("a")])
+    assert folder.read_manifest()["a"].listed
+
+
+def test_two_runs_enter_what_each_has_done(tmp_path):
+    place = album_folder(str(tmp_path), "album")
+    with place.opened() as one, place.opened() as two:
+        assert one.read_manifest() == two.read_manifest() == {}
+        one.write_manifest(album("a", "b"), [row("a"), failed("b")])
+        two.write_manifest(album("a", "b"), [failed("a"), row("b")])
+    assert {key: entry.file for key, entry in place.read_manifest().items()} == {
+        "a": "a.jpg",
+        "b": "b.jpg",
+    }
+
+
+def test_what_a_run_found_settled_does_not_undo_what_another_fetched(tmp_path):
+    place = album_folder(str(tmp_path), "album")
+    with place.opened() as first:
+        first.write_manifest(album("a"), [row("a", content=b"old")])
+    with place.opened() as one, place.opened() as two:
+        one.write_manifest(album("a"), [row("a", content=b"newer")])
+        two.write_manifest(album("a"), [settled("a", content=b"old")])
+    assert place.read_manifest()["a"].md5 == md5(b"newer")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda text: text[: len(text) // 2],
+        lambda _: b"",
+        lambda _: b"\0" * 4096,
+        lambda text: text.replace(b'"Cats"', b'"\xff\xfe"'),
+        lambda _: b"[" * 200_000,
+        lambda _: b'{"version": 1, "images": ' + b'{"a":' * 100_000,
+        lambda _: b"null",
+        lambda _: b"[]",
+        lambda _: b'"album"',
+        lambda _: b"{}",
+        lambda _: b'{"version": 1}',
+        lambda _: b'{"version": 1, "images": null}',
+        lambda _: b'{"version": 1, "images": ""}',
+        lambda _: b'{"version": 1, "images": {}}',
+        lambda _: b'{"version": 1, "images": [5]}',
+        lambda _: b'{"version": 1, "images": [[]]}',
+        lambda text: text.replace(b'"version": 1', b'"version": 2'),
+        lambda text: text.replace(b'"id": "a"', b'"id": 5'),
+        lambda text: text.replace(b'"id": "a"', b'"id": []'),
+        lambda text: text.replace(b'"id": "a",', b""),
+        lambda text: text.replace(b'"bytes": 7', b'"bytes": "many"'),
+        lambda text: text.replace(b'"bytes": 7', b'"bytes": null'),
+        lambda text: text.replace(b'"bytes": 7', b'"bytes": NaN'),
+        lambda text: text.replace(b'"bytes": 7', b'"bytes": ' + b"7" * 5000),
+        lambda text: text.replace(b'"md5": "', b'"md5": null, "was": "'),
+        lambda text: text.replace(b'"gone": null', b'"gone": 5'),
+        lambda text: text.replace(b'"listed": true', b'"listed": "who knows"'),
+        *(
+            lambda text, name=name: text.replace(b'"a.jpg"', json.dumps(name).encode())
+            for name in (
+                "../a.jpg",
+                "/etc/passwd",
+                "b/a.jpg",
+                "..",
+                ".",
+                "",
+                "a\0.jpg",
+                "a\n.jpg",
+                ".run-x",
+                MANIFEST,
+                "a.jpg.part",
+                5,
+                ["a.jpg"],
+            )
+        ),
+    ],
+)
+def test_a_damaged_manifest_is_set_aside(folder, damage):
+    store(folder, "a.jpg")
+    folder.write_manifest(album("a", title="Cats"), [row("a")])
+    whole = (folder.path / MANIFEST).read_bytes()
+    damaged = damage(whole)
+    assert damaged != whole
+    (folder.path / MANIFEST).write_bytes(damaged)
+    assert folder.read_manifest() == {}
+    (aside,) = folder.path.glob(f"{MANIFEST}.damaged-*")
+    assert aside.read_bytes() == damaged
+    assert folder.files() == {"a.jpg": 7}
+    folder.write_manifest(album("a"), [row("a", Outcome.UNCHANGED)])
+    assert folder.read_manifest()["a"].file == "a.jpg"
+
+
+def test_a_damaged_manifest_found_by_many_at_once_is_set_aside(tmp_path):
+    place = album_folder(str(tmp_path), "album")
+    place.path.mkdir()
+    code = """
+folder = album_folder(sys.argv[1], "album")
+for _ in range(80):
+    (folder.path / "album.json").write_bytes(b"{")
+    assert folder.read_manifest() == {}
+"""
+    with second_process("", "to have imported"):
+        arguments = [sys.executable, "-c", f"import sys\nfrom imgur_mirror.store import *\n{code}"]
+        readers = [subprocess.Popen([*arguments, str(tmp_path)]) for _ in range(2)]
+        assert [reader.wait() for reader in readers] == [0, 0]
+
+
+def test_a_folder_that_is_not_there_vouches_for_nothing(tmp_path):
+    assert album_folder(str(tmp_path), "album").read_manifest() == {}
+    assert list(tmp_path.iterdir()) == []
+
+
+texts = st.text() | st.text('a\ud83d\ude00\udcff\u2028\0\n"\\')
+words = st.text("abcXYZ019", min_size=1, max_size=7)
+numbers = st.none() | st.integers(0, 1 << 60)
+
+
+@st.composite
+def albums(draw):
+    ids = draw(st.lists(words, unique=True, max_size=5))
+    images = tuple(
+        Image(
+            id=key,
+            link=draw(texts),
+            name=f"{key}.jpg",
+            title=draw(st.none() | texts),
+            description=draw(st.none() | texts),
+            size=draw(numbers),
+            datetime=draw(numbers),
+            animated=draw(st.booleans()),
+        )
+        for key in ids
+    )
+    return Album(id="album", title=draw(st.none() | texts), images=images)
+
+
+@few
+@given(albums(), st.data())
+def test_any_text_of_an_album_comes_back_from_its_manifest(listing, data):
+    etags = st.none() | texts
+    rows = [
+        data.draw(st.sampled_from([row(i.id, etag=data.draw(etags)), gone(i.id), failed(i.id)]))
+        for i in listing.images
+    ]
+    with tempfile.TemporaryDirectory() as place:
+        folder = album_folder(place, "album")
+        folder.path.mkdir()
+        folder.write_manifest(listing, rows)
+        text = (folder.path / MANIFEST).read_bytes()
+        text.decode()  # any reader takes it
+        assert json.loads(text)["title"] == as_json(listing.title)
+        entries = folder.read_manifest()
+    assert list(entries) == [i.id for i in listing.images]
+    for i, r in zip(listing.images, rows, strict=True):
+        entry = entries[i.id]
+        stored = r.outcome is Outcome.DOWNLOADED
+        for field in ("id", "link", "title", "description", "size", "datetime", "animated"):
+            assert getattr(entry.image, field) == as_json(getattr(i, field))
+        assert entry.file == (i.name if stored else None)
+        assert entry.etag == (as_json(r.etag) if stored else None)
+
+
+def as_json(value):
+    """The value as JSON knows it: two halves of a surrogate pair side by side become one."""
+    return json.loads(json.dumps(value))
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | texts,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+    max_leaves=10,
+)
+
+
+def read_damaged(content):
+    """Read a folder with such a manifest, then write one there, and read that."""
+    with tempfile.TemporaryDirectory() as place:
+        folder = album_folder(place, "album")
+        folder.path.mkdir()
+        (folder.path / MANIFEST).write_bytes(content)
+        entries = folder.read_manifest()
+        set_aside = not (folder.path / MANIFEST).exists()
+        folder.write_manifest(album("a"), [row("a")])
+        assert folder.read_manifest()["a"].md5 == md5(b"picture")
+    return entries, set_aside
+
+
+@few
+@given(st.binary() | json_values.map(lambda value: json.dumps(value).encode()))
+def test_whatever_is_no_manifest_is_set_aside(content):
+    assert read_damaged(content) == ({}, True)
+
+
+@few
+@given(
+    st.sampled_from(["id", "link", "file", "bytes", "md5", "etag", "gone", "listed", "title", "x"]),
+    json_values,
+)
+def test_a_manifest_with_any_value_changed_is_set_aside_or_sound(field, value):
+    known = {"id": "a", "link": "x", "file": "a.jpg", "bytes": 7, "md5": "0"}
+    content = json.dumps({"version": 1, "images": [known | {field: value}]}).encode()
+    entries, set_aside = read_damaged(content)
+    assert set_aside == (not entries)
+    for key, entry in entries.items():
+        assert isinstance(key, str)
+        assert entry.file is None or Path(entry.file).name == entry.file
+        assert isinstance(entry.listed, bool)
+
+
+# Runs and their journals
+
+
+def test_a_journal_tells_the_latest_of_each_image(folder):
+    folder.append("00000", failed("a"))
+    folder.append("00000", row("b"))
+    folder.append("00000", row("a"))
+    folder.append("00001", gone("c"))
+    assert folder.outcomes("00000") == {"a": row("a"), "b": row("b")}
+    assert folder.outcomes("00001") == {"c": gone("c")}
+    assert folder.outcomes("00002") == {}
+
+
+def test_a_line_cut_short_costs_itself_alone(folder):
+    folder.append("00000", row("a"))
+    with folder.journal("00000").open("ab") as journal:
+        journal.write(b'{"id": "b", "name": "b.jp')
+    folder.append("00000", row("c"))
+    assert list(folder.outcomes("00000")) == ["a", "c"]
+
+
+CRASHED = """
+opened = album_folder(sys.argv[1], "album").opened()
+run = opened.__enter__()
+run.append("00000", Download(id="a", name="a.jpg", outcome=Outcome.DOWNLOADED, bytes=7, md5="0"))
+"""
+
+
+def test_the_journals_of_dead_runs_are_absorbed_and_those_of_living_runs_are_not(folder):
+    with second_process(CRASHED, folder.path.parent):
+        assert folder.read_manifest() == {}
+        folder.write_manifest(album("a"), [failed("a")])
+        assert folder.read_manifest()["a"].file is None
+        (living,) = folder.path.glob(".run-*")
+    assert folder.read_manifest()["a"].file == "a.jpg"
+    assert living.exists()
+    folder.write_manifest(album("a"), [failed("a")])
+    assert manifest(folder)["images"][0]["file"] == "a.jpg"
+    assert names(folder) == [MANIFEST]
+
+
+def test_the_latest_journal_of_the_dead_counts(folder):
+    for age, content in ((2, b"middle"), (1, b"last"), (3, b"first")):
+        dead = AlbumFolder(folder.path, f"dead{age}")
+        dead.state.mkdir()
+        dead.append("00000", row("a", content=content))
+        os.utime(dead.journal("00000"), (1e9 - age, 1e9 - age))
+    assert folder.read_manifest()["a"].md5 == md5(b"last")
+
+
+def test_a_run_leaves_its_journals_when_it_ends_before_its_manifest(tmp_path):
+    place = album_folder(str(tmp_path), "album")
+
+    def interrupted():
+        with place.opened() as run:
+            run.append("00000", row("a"))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert place.read_manifest()["a"].file == "a.jpg"
+
+
+def test_a_run_that_opens_is_never_taken_for_dead(tmp_path):
+    """One opens runs without end, the other looks for dead ones and removes them."""
+    code = """
+folder = album_folder(sys.argv[1], "album")
+for turn in range(25):
+    with folder.opened() as run:
+        run.append("0", Download(id=f"i{turn}", name="a.jpg", outcome="downloaded", md5="0"))
+        run.write_manifest(Album(id="album"), run.outcomes("0").values())
+"""
+    code = (
+        f"import sys\nfrom imgur_mirror.models import *\nfrom imgur_mirror.store import *\n{code}"
+    )
+    runs = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path)]) for _ in range(2)]
+    assert [run.wait() for run in runs] == [0, 0]
+    place = album_folder(str(tmp_path), "album")
+    assert len(place.read_manifest()) == 25
+    assert [path.name for path in place.path.iterdir()] == [MANIFEST]
+
+
+damaged_rows = st.builds(
+    lambda field, value: json.dumps(dataclasses.asdict(row("a")) | {field: value}).encode(),
+    st.sampled_from([field.name for field in dataclasses.fields(Download)]),
+    json_values,
+)
+
+
+@few
+@given(st.lists(damaged_rows | st.binary() | st.just(b"[" * 5000), max_size=4).map(b"\n".join))
+def test_any_journal_of_a_dead_run_is_read(content):
+    with tempfile.TemporaryDirectory() as place:
+        dead = AlbumFolder(Path(place), "dead")
+        dead.state.mkdir()
+        dead.journal("00000").write_bytes(content)
+        entries = AlbumFolder(Path(place), "new").read_manifest()
+    assert all(e.file is None or Path(e.file).name == e.file for e in entries.values())
+
+
+@pytest.mark.parametrize("name", ["../a.jpg", "/a.jpg", "", ".", "a/b.jpg", "a\0.jpg"])
+def test_a_journal_names_no_file_outside_the_folder(name):
+    line = json.dumps(dataclasses.asdict(row("a")) | {"name": name})
+    assert list(outcomes_in(line.encode())) == []
+
+
+# What reaches the disk first
+
+
+def test_a_file_then_its_folder_then_the_manifest_reach_the_disk(folder, monkeypatch):
+    seen = []
+
+    def recorded(name, what):
+        def call(*arguments):
+            seen.append((name, what(*arguments)))
+            return through(*arguments)
+
+        through = getattr(os, name)
+        monkeypatch.setattr(os, name, call)
+
+    recorded("fdatasync", lambda descriptor: os.fstat(descriptor).st_ino)
+    recorded("fsync", lambda descriptor: os.fstat(descriptor).st_ino)
+    recorded("rename", lambda _, target: Path(target).name)
+    store(folder, "a.jpg")
+    folder.write_manifest(album("a"), [row("a")])
+    picture, listing = ((folder.path / name).stat().st_ino for name in ("a.jpg", MANIFEST))
+    inside = folder.path.stat().st_ino
+    assert seen == [
+        ("fdatasync", picture),
+        ("rename", "a.jpg"),
+        ("fsync", inside),
+        ("fsync", listing),
+        ("rename", MANIFEST),
+        ("fsync", inside),
+    ]
+
+
+# What the disk refuses
+
+
+def test_a_full_disk_is_said_with_its_remedy(folder):
+    (folder.path / "x.jpg.part").symlink_to("/dev/full")
+    with pytest.raises(StoreError, match="No space left on device; free some space on its disk"):
+        folder.part("x.jpg").write(b"block")
+    folder.journal("00000").symlink_to("/dev/full")
+    with pytest.raises(StoreError, match=r"free some space.*what was stored is kept"):
+        folder.append("00000", row("a"))
+
+
+LIMITED = """
+import resource
+folder = album_folder(sys.argv[1], "album")
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), int(sys.argv[2])))
+def said(action):
+    try:
+        action()
+    except StoreError as error:
+        print(error)
+"""
+
+
+def test_a_disk_that_fills_up_leaves_what_the_next_run_can_use(folder):
+    code = f"""
+{LIMITED}
+def fetch(name, etag):
+    with folder.part(name) as part:
+        part.restart(etag)
+        for block in range(12):
+            part.write(bytes([block]) * 262_144)
+said(lambda: fetch("kept.jpg", '"e"'))
+said(lambda: fetch("lost.jpg", None))
+"""
+    said = done_by_another(code, folder.path.parent, 1_500_000).splitlines()
+    assert len(said) == 2
+    for sentence in said:
+        assert "File too large; raise the limit on a file's size" in sentence
+        assert str(folder.path) in sentence
+    assert names(folder) == ["kept.jpg.part", "kept.jpg.part.etag"]
+    whole = b"".join(bytes([block]) * 262_144 for block in range(12))
+    with folder.part("kept.jpg") as part:
+        assert part.resume() == '"e"'
+        assert (part.size, part.md5) == (1_500_000, md5(whole[:1_500_000]))
+
+
+def test_a_manifest_that_does_not_fit_leaves_the_old_one(folder):
+    folder.write_manifest(album("a"), [row("a")])
+    before = manifest(folder)
+    code = f"""
+{LIMITED}
+album = Album(id="album", description="long " * 10_000)
+said(lambda: folder.write_manifest(album, []))
+"""
+    said = done_by_another(code, folder.path.parent, 10_000)
+    assert "File too large" in said
+    assert manifest(folder) == before
+    assert names(folder) == [MANIFEST]
+
+
+def test_a_journal_that_is_full_is_said_and_goes_on_after(folder):
+    code = f"""
+{LIMITED}
+row = Download(id="a", name="a.jpg", outcome=Outcome.GONE, error="e" * 500)
+run = AlbumFolder(folder.path, sys.argv[3])
+run.append("00000", row)
+said(lambda: run.append("00000", row))
+"""
+    assert "File too large" in done_by_another(code, folder.path.parent, 1000, folder.run)
+    folder.append("00000", row("b"))
+    assert list(folder.outcomes("00000")) == ["a", "b"]
+
+
+UNPRIVILEGED = """
+folder = album_folder(sys.argv[1], "album")
+if os.getuid() == 0:
+    os.setgroups([])
+    os.setgid(65534)
+    os.setuid(65534)
+def said(action):
+    try:
+        action()
+    except StoreError as error:
+        print(error)
+    else:
+        print("nothing refused")
+"""
+
+
+@pytest.fixture
+def open_to_all():
+    """A folder below which any user may look."""
+    with tempfile.TemporaryDirectory() as place:
+        Path(place).chmod(0o755)
+        yield Path(place)
+
+
+def test_a_folder_that_may_not_be_written_is_said(open_to_all):
+    place = album_folder(str(open_to_all), "album")
+    with place.opened() as run:
+        store(run, "a.jpg")
+        run.write_manifest(album("a"), [row("a")])
+    (place.path / "b.jpg.part").write_bytes(b"partial")
+    for path, mode in ((place.path, 0o555), (place.path / "b.jpg.part", 0o444)):
+        path.chmod(mode)
+    before = sorted(place.path.iterdir())
+    code = f"""
+{UNPRIVILEGED}
+print(list(folder.read_manifest()), folder.digests())
+said(lambda: folder.opened().__enter__())
+said(lambda: folder.part("new.jpg"))
+said(lambda: folder.part("b.jpg"))
+said(lambda: folder.write_manifest(Album(id="album"), []))
+said(lambda: folder.sweep([]))
+said(lambda: folder.erase())
+"""
+    read, *said = done_by_another(code, open_to_all).splitlines()
+    place.path.chmod(0o755)
+    assert read == f"['a'] {{'a.jpg': '{md5(b'picture')}'}}"
+    assert len(said) == 6
+    for sentence in said:
+        assert sentence == (
+            f"cannot write to {place.path}: Permission denied; make it writable for the user that"
+            " runs this, then run this again: what was stored is kept"
+        )
+    assert sorted(place.path.iterdir()) == before
+
+
+def test_a_folder_that_may_not_be_looked_at_is_said(open_to_all):
+    place = album_folder(str(open_to_all), "album")
+    place.path.mkdir(mode=0o700)
+    place.path.chmod(0)
+    code = f"""
+{UNPRIVILEGED}
+said(folder.read_manifest)
+said(folder.files)
+said(lambda: folder.outcomes("00000"))
+"""
+    said = done_by_another(code, open_to_all).splitlines()
+    place.path.chmod(0o700)
+    assert len(said) == 3
+    assert all("Permission denied; make it writable" in sentence for sentence in said)
+
+
+def test_a_part_that_cannot_be_removed_loses_no_outcome(open_to_all):
+    """Leaving the block says nothing of it; the next run's sweep will."""
+    place = album_folder(str(open_to_all), "album")
+    place.path.mkdir()
+    place.path.chmod(0o777)
+    code = f"""
+{UNPRIVILEGED}
+with folder.part("a.jpg") as part:
+    part.write(b"partial")
+    sys.stdout.write("written\\n")
+    sys.stdout.flush()
+    sys.stdin.readline()
+print("left")
+"""
+    head = "import os, sys\nfrom imgur_mirror.store import *\n"
+    with subprocess.Popen(
+        [sys.executable, "-c", head + code, str(open_to_all)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout.readline() == "written\n"
+        place.path.chmod(0o555)
+        assert process.communicate("go\n")[0] == "left\n"
+    place.path.chmod(0o755)
+
+
+def test_a_file_where_the_folder_belongs_is_said(tmp_path):
+    (tmp_path / "album").write_text("a file")
+    with pytest.raises(StoreError, match="a file is where the folder belongs"):
+        album_folder(str(tmp_path), "album").opened().__enter__()
+    with pytest.raises(StoreError, match="a file is where the folder belongs"):
+        album_folder(str(tmp_path / "album"), "below").opened().__enter__()
+
+
+@pytest.mark.parametrize(
+    ("downloads", "words"),
+    [
+        ("s3://bucket/mirror", "set IMGUR_DOWNLOADS or --downloads"),
+        ("~nobody-of-that-name/mirror", "is no folder"),
+    ],
+)
+def test_what_is_no_local_folder_is_refused(downloads, words):
+    with pytest.raises(StoreError, match=words):
+        album_folder(downloads, "album")
+
+
+def test_home_stands_for_the_users_folder(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert album_folder("~/mirror", "album").path == tmp_path / "mirror" / "album"
+
+
+def test_erasing_removes_the_folder_and_nothing_beside_it(folder):
+    store(folder, "a.jpg")
+    (folder.path.parent / "other").mkdir()
+    folder.erase()
+    folder.erase()
+    assert [path.name for path in folder.path.parent.iterdir()] == ["other"]
