@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 INSTALLED := $(VENV)/installed
 
-.PHONY: install demo up serve ui test lint screenshots constraints clean
+.PHONY: install demo up serve ui test crash-test lint screenshots constraints clean
 
 install: $(INSTALLED)
 
@@ -34,6 +34,10 @@ ui: install
 
 test: install
 	$(VENV)/bin/python -m pytest
+
+# Kills mirrors at 50 instants a strategy, and starts them again; takes about half an hour.
+crash-test: install
+	$(VENV)/bin/python -m benchmarks.crash
 
 lint: install
 	$(VENV)/bin/ruff check

@@ -6,10 +6,11 @@ from threading import Thread
 from types import ModuleType
 from typing import Any
 
-from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
+from prefect.task_runners import TaskRunner
 
 from imgur_mirror.models import Strategy
 from runners.asynchronous import AsyncTaskRunner, Lifespan
+from runners.threads import ThreadTaskRunner
 
 __all__ = ["AsyncTaskRunner", "Lifespan", "task_runner", "warm_up"]
 
@@ -27,8 +28,8 @@ def task_runner(
     cluster to use instead of a local one; that cluster's size then stands for `workers`.
     """
     constructors: dict[Strategy, Callable[[], TaskRunner[Any]]] = {
-        Strategy.SEQUENTIAL: lambda: ThreadPoolTaskRunner(max_workers=1),
-        Strategy.THREADS: lambda: ThreadPoolTaskRunner(max_workers=workers),
+        Strategy.SEQUENTIAL: lambda: ThreadTaskRunner(max_workers=1),
+        Strategy.THREADS: lambda: ThreadTaskRunner(max_workers=workers),
         Strategy.DASK: lambda: _dask().LeanDaskTaskRunner.on(workers, scheduler_address),
         Strategy.ASYNC: lambda: AsyncTaskRunner(workers, lifespan),
     }
