@@ -225,11 +225,12 @@ class Exchange:
 
     def _continue(self, headers: Mapping[str, str]) -> bool:
         """Take the rest of a file, if it is the rest of the very one that was begun."""
-        first, _, total = _content_range(headers)
+        first, last, total = _content_range(headers)
         etag = _etag(headers) if "ETag" in headers else self._part_etag
         if not self._part.size:
             raise Passing("a part of the file came where all of it was asked for")
-        if first != self._part.size or total is None or etag != self._part_etag:
+        sound = last is not None and total is not None and self._part.size <= last < total
+        if first != self._part.size or not sound or etag != self._part_etag:
             self._ask_anew()
             return False
         self._check_size(total)
