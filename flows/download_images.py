@@ -67,7 +67,13 @@ def _lost(batch: Batch, error: Exception, folder: AlbumFolder) -> tuple[Download
     known = folder.outcomes(batch.name)
     said = f"its task run ended with {type(error).__name__}: {error}"
     return tuple(
-        known.get(image.id)
-        or Download(id=image.id, name=image.name, outcome=Outcome.FAILED, error=said)
-        for image in (piece.image for piece in batch.pieces)
+        known.get((piece.image.id, piece.offset))
+        or Download(
+            id=piece.image.id,
+            name=piece.image.name,
+            outcome=Outcome.FAILED,
+            piece=piece.offset,
+            error=said,
+        )
+        for piece in batch.pieces
     )
