@@ -1,16 +1,18 @@
 """One image's exchange with the image host: all of it but the waiting.
 
-`transfer` has two loops around this, one with requests and one with aiohttp. They send what
+`transfer` and `transfer_async` have the loops around this. They send what
 `url` and `headers` say while `asking`, hand over each answer's head and then its blocks, and call
 `complete`, or `gave_up` with what went wrong. Either way there is one `Download` at the end.
 """
 
+import logging
 import os
 import re
 import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from importlib.metadata import version
 from types import TracebackType
 from typing import NoReturn, Self
 from urllib.parse import urljoin, urlsplit
@@ -22,10 +24,36 @@ from imgur_mirror.pace import LONGEST_PAUSE, Pace, backoff, retry_after
 from imgur_mirror.settings import Wire
 from imgur_mirror.store import AlbumFolder, StoreError
 
-__all__ = ["Exchange", "Gone", "Passing", "TransferError"]
+__all__ = [
+    "BLOCK",
+    "FAILURES",
+    "HEADERS",
+    "SMALL",
+    "Exchange",
+    "Gone",
+    "Passing",
+    "TransferError",
+    "unexpected",
+]
+
+BLOCK = 256 * 1024
+"""Bytes read and written at a time."""
+
+HEADERS = {
+    # The default agents of HTTP libraries meet 429 at Imgur, where an honest name does not.
+    "User-Agent": f"imgur-mirror/{version('imgur-mirror')}",
+    # With text/html among what is accepted, Imgur sends a page around the picture.
+    "Accept": "*/*",
+    "Accept-Encoding": "identity",
+}
 
 MOST_REDIRECTS = 5
+SMALL = 64 * 1024
+"""Bytes of an unwanted body that are read all the same, since that keeps the connection."""
+
 REMOVED = "removed.png"
+_logger = logging.getLogger(__name__)
+
 # A backslash is refused as well: some readers of addresses take it for a slash.
 _WEB_ADDRESS = re.compile(r"https?://[!-\[\]-~]{1,2000}", re.IGNORECASE | re.ASCII)
 
@@ -40,6 +68,16 @@ class Passing(TransferError):
 
 class Gone(TransferError):
     """Imgur says that the image was removed."""
+
+
+FAILURES = (TransferError, StoreError, RefusedAddress, OSError)
+"""What ends a try, besides what the HTTP libraries raise."""
+
+
+def unexpected(error: Exception) -> TransferError:
+    """Say what nobody thought of: it costs its image, and not the rest of the batch."""
+    _logger.error("a transfer ended unexpectedly", exc_info=error)
+    return TransferError(f"unexpected: {type(error).__name__}: {printable(str(error))}")
 
 
 class Exchange(ABC):
