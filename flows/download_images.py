@@ -1,5 +1,6 @@
 """The downloads of one plan, as a subflow under the task runner of a strategy."""
 
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import Any
 
@@ -9,7 +10,6 @@ from prefect.futures import PrefectFuture
 from imgur_mirror.batch import Batch, BatchFailed
 from imgur_mirror.models import Download, Outcome, Strategy
 from imgur_mirror.plan import Plan
-from imgur_mirror.sessions import connections
 from imgur_mirror.settings import Wire
 from imgur_mirror.store import AlbumFolder
 from runners import task_runner
@@ -30,10 +30,17 @@ def download_images(
     runner = task_runner(
         strategy,
         workers,
-        lifespan=partial(connections, wire),
+        lifespan=partial(_connections, wire),
         scheduler_address=scheduler_address,
     )
     return _download_images.with_options(task_runner=runner)(plan, folder, wire, strategy)
+
+
+def _connections(wire: Wire) -> AbstractAsyncContextManager[None]:
+    """Open what the tasks share on an event loop; only `async` asks for it, and imports it."""
+    from imgur_mirror.sessions_async import connections
+
+    return connections(wire)
 
 
 @flow(name="download-images", flow_run_name="{strategy}", validate_parameters=False)
@@ -67,7 +74,13 @@ def _lost(batch: Batch, error: Exception, folder: AlbumFolder) -> tuple[Download
     known = folder.outcomes(batch.name)
     said = f"its task run ended with {type(error).__name__}: {error}"
     return tuple(
-        known.get(image.id)
-        or Download(id=image.id, name=image.name, outcome=Outcome.FAILED, error=said)
-        for image in (piece.image for piece in batch.pieces)
+        known.get((piece.image.id, piece.offset))
+        or Download(
+            id=piece.image.id,
+            name=piece.image.name,
+            outcome=Outcome.FAILED,
+            piece=piece.offset,
+            error=said,
+        )
+        for piece in batch.pieces
     )

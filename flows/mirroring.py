@@ -9,7 +9,8 @@ from flows.download_images import download_images
 from flows.progress import progress_shown
 from imgur_mirror.manifest import Entry
 from imgur_mirror.models import Album, Download, Mirrored, Outcome, Strategy, Timings
-from imgur_mirror.plan import Plan, plan
+from imgur_mirror.pieces import merged
+from imgur_mirror.plan import Plan, Splitting, plan
 from imgur_mirror.settings import Settings, Wire
 from imgur_mirror.store import AlbumFolder
 
@@ -44,15 +45,17 @@ def mirror(
         entries, files = mine.read_manifest(), mine.files()
         damaged = mine.damaged(entries, files) if verify else set()
         whole = {name: size for name, size in files.items() if name not in damaged}
-        todo = plan(album, entries, whole, settings.max_task_runs)
+        splitting = _splitting(album, workers, mine, settings)
+        todo = plan(album, entries, whole, settings.max_task_runs, splitting)
         mine.sweep(piece.image.name for batch in todo.batches for piece in batch.pieces)
         began = time.time()
         fetched = _fetch(todo, mine, strategy, workers, settings)
-        rows = {row.id: row for row in (*todo.settled, *fetched)}
+        rows = _by_image((*todo.settled, *fetched), mine)
         downloads = (
             *(_mourned(rows[image.id], damaged) for image in album.images),
             *_left_damaged(album, entries.values(), damaged),
         )
+        mine.sweep(row.name for row in downloads if row.outcome is Outcome.FAILED)
         mine.write_manifest(album, downloads)
     return Mirrored(
         album=album,
@@ -61,6 +64,37 @@ def mirror(
         downloads=_numbered(downloads),
         timings=_timings(began, downloads),
     )
+
+
+def _splitting(
+    album: Album, workers: int, folder: AlbumFolder, settings: Settings
+) -> Splitting | None:
+    """Let large images be cut into pieces, where there is more than one connection for them."""
+    if workers == 1:
+        return None
+    large = [image for image in album.images if (image.size or 0) > settings.split_bytes]
+    return Splitting(settings.split_bytes, workers, folder.begun(large))
+
+
+def _by_image(rows: Iterable[Download], folder: AlbumFolder) -> dict[str, Download]:
+    """Give one row for each image, by its id."""
+    pieces: dict[str, list[Download]] = {}
+    for row in rows:
+        pieces.setdefault(row.id, []).append(row)
+    return {image: _settled(merged(rows), folder) for image, rows in pieces.items()}
+
+
+def _settled(row: Download, folder: AlbumFolder) -> Download:
+    """Say what became of an image of which all that is known is that its pieces came."""
+    if row.outcome is not Outcome.PIECE:
+        return row
+    size = folder.files().get(row.name)
+    if size is None:
+        error = "its pieces do not make a whole; run this again"
+        return replace(row, outcome=Outcome.FAILED, error=error)
+    # Put together by a worker that was killed before it could say so, or by another run.
+    md5 = folder.digest(row.name)
+    return replace(row, outcome=Outcome.DOWNLOADED, bytes=size, md5=md5, verified="length")
 
 
 def _mourned(row: Download, damaged: AbstractSet[str]) -> Download:

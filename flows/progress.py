@@ -36,7 +36,7 @@ def _watch(plan: Plan, progress: Progress, title: str, done: Event) -> None:
     from rich import progress as bars
     from rich.console import Console
 
-    total = sum(len(batch.pieces) for batch in plan.batches)
+    total = len({piece.image.id for batch in plan.batches for piece in batch.pieces})
     columns = (
         bars.TextColumn("{task.description}"),
         bars.BarColumn(),

@@ -6,8 +6,10 @@ from dataclasses import dataclass, replace
 from imgur_mirror.exchange import Exchange
 from imgur_mirror.models import Download, Outcome, Piece
 from imgur_mirror.pace import Pace
+from imgur_mirror.pieces import PieceExchange
 from imgur_mirror.settings import Wire
 from imgur_mirror.store import AlbumFolder, StoreError
+from imgur_mirror.whole import WholeExchange
 
 __all__ = ["Batch", "BatchFailed", "Work"]
 
@@ -21,8 +23,9 @@ class Batch:
 
     def __str__(self) -> str:
         """Give the name of the task run: the first file, and how many come with it."""
-        first = self.pieces[0].image.name
-        return first if len(self.pieces) == 1 else f"{first} +{len(self.pieces) - 1}"
+        first, more = self.pieces[0], len(self.pieces) - 1
+        at = "" if first.offset is None else f" from {first.offset / 1e6:.1f} MB"
+        return f"{first.image.name}{at}" + (f" +{more}" if more else "")
 
 
 class BatchFailed(Exception):
@@ -65,16 +68,26 @@ class Work:
     def exchanges(self) -> Iterator[Exchange]:
         """Give what is still to be fetched; ends early when the store cannot be written."""
         for piece in self._batch.pieces:
-            last = self._rows.get(piece.image.id)
-            if self._broken is None and (last is None or last.passing):
-                try:
-                    exchange = Exchange(
-                        piece, self._folder, self._wire, self.pace, last, self._worker
-                    )
-                except StoreError as error:
-                    self._broken = str(error)
-                else:
-                    yield exchange
+            yield from self._opened(piece)
+            row = self._rows.get(_key(piece))
+            if row is not None and row.instead:
+                yield from self._opened(Piece(piece.image), row.md5)
+
+    def _opened(self, piece: Piece, unvouched: str | None = None) -> Iterator[Exchange]:
+        """Give the exchange of a piece, unless an earlier one was the last."""
+        last = self._rows.get(_key(piece))
+        if self._broken is not None or (last is not None and not last.passing):
+            return
+        about = (piece, self._folder, self._wire, self.pace, last, self._worker)
+        try:
+            if piece.offset is None:
+                exchange: Exchange = WholeExchange(*about, unvouched)
+            else:
+                exchange = PieceExchange(*about)
+        except StoreError as error:
+            self._broken = str(error)
+        else:
+            yield exchange
 
     def give_up(self, exchange: Exchange, error: Exception) -> Download:
         """Turn what went wrong into an outcome; a store that fails ends the whole batch."""
@@ -84,38 +97,44 @@ class Work:
             return exchange.gave_up(error)
         except StoreError as also:
             self._broken = str(also)
-            return self._failed(exchange.image.id, exchange.image.name)
+            return self._failed(exchange.piece)
 
     def record(self, download: Download) -> None:
         """Keep an outcome, on the disk as well."""
-        self._rows[download.id] = download
+        self._rows[download.id, download.piece] = download
         try:
             self._folder.append(self._batch.name, download)
         except StoreError as error:
             self._broken = str(error)
 
     def result(self) -> tuple[Download, ...]:
-        """Give every outcome, in the batch's order.
+        """Give every outcome, of each piece and of each image that was fetched whole instead.
 
         Raises:
             BatchFailed: where an image failed; it carries the outcomes too.
         """
-        images = [piece.image for piece in self._batch.pieces]
-        rows = tuple(
-            self._rows.get(image.id) or self._failed(image.id, image.name) for image in images
-        )
+        pieces = self._batch.pieces
+        rows = [self._rows.get(_key(piece)) or self._failed(piece) for piece in pieces]
+        split = dict.fromkeys(piece.image.id for piece in pieces if piece.offset is not None)
+        # Images that were fetched whole instead of in pieces.
+        rows += [row for key in split if (row := self._rows.get((key, None)))]
         if self._broken is not None:
             # What might pass otherwise does not while nothing can be stored.
-            rows = tuple(replace(row, passing=False) for row in rows)
+            rows = [replace(row, passing=False) for row in rows]
         if any(row.outcome is Outcome.FAILED for row in rows):
-            raise BatchFailed(rows)
-        return rows
+            raise BatchFailed(tuple(rows))
+        return tuple(rows)
 
-    def _failed(self, image_id: str, name: str) -> Download:
+    def _failed(self, piece: Piece) -> Download:
         return Download(
-            id=image_id,
-            name=name,
+            id=piece.image.id,
+            name=piece.image.name,
             outcome=Outcome.FAILED,
+            piece=piece.offset,
             error=self._broken,
             worker=self._worker,
         )
+
+
+def _key(piece: Piece) -> tuple[str, int | None]:
+    return piece.image.id, piece.offset

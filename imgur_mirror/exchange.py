@@ -1,42 +1,59 @@
 """One image's exchange with the image host: all of it but the waiting.
 
-`transfer` has two loops around this, one with requests and one with aiohttp. They send what
+`transfer` and `transfer_async` have the loops around this. They send what
 `url` and `headers` say while `asking`, hand over each answer's head and then its blocks, and call
 `complete`, or `gave_up` with what went wrong. Either way there is one `Download` at the end.
 """
 
+import logging
 import os
 import re
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from importlib.metadata import version
 from types import TracebackType
-from typing import Self
+from typing import NoReturn, Self
 from urllib.parse import urljoin, urlsplit
 
 from imgur_mirror.hosts import RefusedAddress, check_link
-from imgur_mirror.kinds import is_page, kind_of
 from imgur_mirror.models import Download, Image, Outcome, Piece
 from imgur_mirror.names import printable
 from imgur_mirror.pace import LONGEST_PAUSE, Pace, backoff, retry_after
-from imgur_mirror.part import RESUMABLE, Part
 from imgur_mirror.settings import Wire
 from imgur_mirror.store import AlbumFolder, StoreError
 
-__all__ = ["Exchange", "Gone", "Passing", "TransferError"]
+__all__ = [
+    "BLOCK",
+    "FAILURES",
+    "HEADERS",
+    "SMALL",
+    "Exchange",
+    "Gone",
+    "Passing",
+    "TransferError",
+    "unexpected",
+]
+
+BLOCK = 256 * 1024
+"""Bytes read and written at a time."""
+
+HEADERS = {
+    # The default agents of HTTP libraries meet 429 at Imgur, where an honest name does not.
+    "User-Agent": f"imgur-mirror/{version('imgur-mirror')}",
+    # With text/html among what is accepted, Imgur sends a page around the picture.
+    "Accept": "*/*",
+    "Accept-Encoding": "identity",
+}
 
 MOST_REDIRECTS = 5
-REMOVED = "removed.png"
-REMOVED_MD5 = "d835884373f4d6c8f24742ceabe74946"
-"""The 503 bytes of https://i.imgur.com/removed.png, should they ever come without a redirect."""
+SMALL = 64 * 1024
+"""Bytes of an unwanted body that are read all the same, since that keeps the connection."""
 
-# Digits are bounded, since Python refuses to read numbers of thousands of them.
-_NUMBER = re.compile(r"[0-9]{1,18}")
-_CONTENT_RANGE = re.compile(r"bytes (?:([0-9]{1,18})-([0-9]{1,18})|\*)/([0-9]{1,18}|\*)")
-_DIGEST = re.compile(r"[0-9a-f]{32}", re.IGNORECASE)
-# What is none of these is not kept, and not sent back: it may hold line ends.
-_ETAG = re.compile(r'(?:W/)?"?[!#-~]{1,200}"?')
-_STRONG_ETAG = re.compile(r'"[!#-~]{1,200}"')
+REMOVED = "removed.png"
+_logger = logging.getLogger(__name__)
+
 # A backslash is refused as well: some readers of addresses take it for a slash.
 _WEB_ADDRESS = re.compile(r"https?://[!-\[\]-~]{1,2000}", re.IGNORECASE | re.ASCII)
 
@@ -53,8 +70,18 @@ class Gone(TransferError):
     """Imgur says that the image was removed."""
 
 
-class Exchange:
-    """One try at one image, from its first request to its file in place.
+FAILURES = (TransferError, StoreError, RefusedAddress, OSError)
+"""What ends a try, besides what the HTTP libraries raise."""
+
+
+def unexpected(error: Exception) -> TransferError:
+    """Say what nobody thought of: it costs its image, and not the rest of the batch."""
+    _logger.error("a transfer ended unexpectedly", exc_info=error)
+    return TransferError(f"unexpected: {type(error).__name__}: {printable(str(error))}")
+
+
+class Exchange(ABC):
+    """One try at one image or piece, from its first request to its bytes in place.
 
     Use it as a context manager; leaving it keeps what a later try can go on with.
     """
@@ -71,43 +98,28 @@ class Exchange:
         self.image: Image = piece.image
         self.url = piece.image.link
         self.asking = True
+        self.piece = piece
         self._folder = folder
         self._wire = wire
         self._pace = pace
-        there = piece.held and (folder.path / self.image.name).is_file()
-        self._held = folder.digest(self.image.name) if there else None
-        self._part: Part = folder.part(self.image.name)
-        self._part_etag = self._resumed()
         self._worker = worker or f"{os.getpid()}/{threading.get_ident()}"
         self._attempts = last.attempts if last else 0
         self._started = last.started if last else None
         self._asked = 0.0
         self._first_byte: float | None = None
         self._redirects = 0
-        self._etag: str | None = None
-        self._expected: int | None = None
-        self._framed = False
-        self._unvouched: str | None = None
-        self._same = False
-
-    def _resumed(self) -> str | None:
-        """Take up what an earlier try left, and give its ETag."""
-        try:
-            return self._part.resume()
-        except BaseException:
-            self._part.__exit__()
-            raise
+        self._received = 0
 
     def __enter__(self) -> Self:
         return self
 
+    @abstractmethod
     def __exit__(
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
         traceback: TracebackType | None,
-    ) -> None:
-        self._part.__exit__(kind, error, traceback)
+    ) -> None: ...
 
     # Asking
 
@@ -130,16 +142,14 @@ class Exchange:
             self._started = self._asked
         if self._redirects == 0:
             self._attempts += 1
-        if self._held is not None:
-            return {"If-None-Match": f'"{self._held}"'}
-        if self._part.size and self._part_etag is not None:
-            return {"Range": f"bytes={self._part.size}-", "If-Range": self._part_etag}
-        return {}
+        return self._conditions()
 
-    def _ask_anew(self) -> None:
-        """Start over with the whole file, in the same try."""
-        self._part.discard()
-        self._part_etag = None
+    @abstractmethod
+    def _conditions(self) -> dict[str, str]:
+        """Say which bytes are wanted, and under which condition."""
+
+    def _ask_again(self) -> None:
+        """Ask once more in the same try, from the image's own link on."""
         self._redirects = 0
         self.url = self.image.link
         self.asking = True
@@ -159,17 +169,19 @@ class Exchange:
         if status in (301, 302, 303, 307, 308):
             self._follow(headers.get("Location", ""))
             return False
-        if status == 304 and self._held is not None:
-            self._same = True
-            return False
-        if status == 416 and self._part.size:
-            return self._past_the_end(headers)
-        self._check_status(status, headers)
-        self._check_head(headers)
-        if status == 206:
-            return self._continue(headers)
-        self._begin(headers)
-        return True
+        if status not in self._wanted():
+            self._refuse(status, headers)
+        if status in (200, 206):
+            self._check_head(headers)
+        return self._take(status, headers)
+
+    @abstractmethod
+    def _wanted(self) -> tuple[int, ...]:
+        """Give the statuses that `_take` can take, as things are."""
+
+    @abstractmethod
+    def _take(self, status: int, headers: Mapping[str, str]) -> bool:
+        """Take an answer of a wanted status, and tell whether its body is wanted."""
 
     def _follow(self, location: str) -> None:
         target = _target(self.url, location)
@@ -182,9 +194,7 @@ class Exchange:
         self.check()
         self.asking = True
 
-    def _check_status(self, status: int, headers: Mapping[str, str]) -> None:
-        if status in (200, 206):
-            return
+    def _refuse(self, status: int, headers: Mapping[str, str]) -> NoReturn:
         if status in (404, 410):
             raise Gone(f"Imgur answered {status}")
         if status in (429, 503):
@@ -210,48 +220,13 @@ class Exchange:
         if headers.get("Content-Type", "").lower().startswith("text/html"):
             raise Passing("an HTML page came instead of a picture")
 
-    def _begin(self, headers: Mapping[str, str]) -> None:
-        """Take the whole file from its first byte."""
-        self._held = None
-        self._expected = _length(headers)
-        self._framed = "chunked" in headers.get("Transfer-Encoding", "").lower()
-        self._etag = _etag(headers)
-        self._check_size(self._expected)
-        if self._expected == 0:
-            raise Passing("the body is empty")
-        worth_keeping = self._expected is None or self._expected > RESUMABLE
-        continuable = worth_keeping and _STRONG_ETAG.fullmatch(self._etag or "")
-        self._part.restart(self._etag if continuable else None)
-
-    def _continue(self, headers: Mapping[str, str]) -> bool:
-        """Take the rest of a file, if it is the rest of the very one that was begun."""
-        first, last, total = _content_range(headers)
-        etag = _etag(headers) if "ETag" in headers else self._part_etag
-        if not self._part.size:
-            raise Passing("a part of the file came where all of it was asked for")
-        sound = last is not None and total is not None and self._part.size <= last < total
-        if first != self._part.size or not sound or etag != self._part_etag:
-            self._ask_anew()
-            return False
-        self._check_size(total)
-        self._expected, self._etag, self._framed = total, etag, False
-        return True
-
-    def _past_the_end(self, headers: Mapping[str, str]) -> bool:
-        """Nothing follows what is there: it is all, or no part of this file."""
-        _, _, total = _content_range(headers)
-        if total == self._part.size:
-            self._expected, self._etag = total, self._part_etag
-        else:
-            self._ask_anew()
-        return False
-
     def _check_size(self, size: int | None) -> None:
         if size is not None and size > self._wire.max_bytes:
             raise TransferError(
                 f"it is {size} bytes, more than IMGUR_MAX_BYTES ({self._wire.max_bytes})"
             )
 
+    @abstractmethod
     def write(self, block: bytes) -> None:
         """Take the next block of the body.
 
@@ -259,82 +234,20 @@ class Exchange:
             TransferError: where it goes past the largest size, or past the one announced.
             StoreError: where it cannot be stored.
         """
-        size = self._part.size + len(block)
-        self._check_size(size)
-        if self._expected is not None and size > self._expected:
-            raise Passing(f"more than the announced {self._expected} bytes came")
-        self._part.write(block)
 
-    # Ending
-
+    @abstractmethod
     def complete(self) -> Download | None:
-        """Check what came and put it in place; None where it has to be fetched once more.
+        """Check what came and put it in place; None where there is more to ask for.
 
         Raises:
             Gone: what came is Imgur's picture for removed images.
             Passing: it is not whole, or not a picture.
             StoreError: where it cannot be stored.
         """
-        if self._same:
-            return self._unchanged()
-        size, md5 = self._part.size, self._part.md5
-        if size == 0:
-            raise Passing("the body is empty")
-        if self._expected is not None and size < self._expected:
-            raise Passing(f"the body is short: {size} of {self._expected} bytes")
-        if md5 == REMOVED_MD5:
-            self._part.discard()
-            raise Gone("Imgur sent its picture for removed images")
-        if is_page(self._part.head):
-            self._part.discard()
-            raise Passing("an HTML page came instead of a picture")
-        verified = self._vouch(size, md5)
-        if verified is None:
-            return None
-        kind = kind_of(self._part.head)
-        if kind is None and verified != "etag":
-            self._part.discard()
-            raise Passing("what came is no picture or video of a known kind")
-        self._part.place()
-        return self._download(
-            Outcome.DOWNLOADED, bytes=size, md5=md5, etag=self._etag, type=kind, verified=verified
-        )
 
-    def _vouch(self, size: int, md5: str) -> str | None:
-        """Say what vouches for the bytes; None where they have to be fetched once more.
-
-        Imgur's ETag is the MD5 of an object that was stored in one part. Where 32 hex digits are
-        not the digest, either the bytes are damaged or the ETag is none: two fetches tell.
-        """
-        digest = _digest_in(self._etag)
-        if digest == md5:
-            return "etag"
-        if digest is not None and self._unvouched is None:
-            self._unvouched = md5
-            self._ask_anew()
-            return None
-        if digest is not None and self._unvouched != md5:
-            self._part.discard()
-            raise Passing(f"two fetches differ from each other and from the ETag {digest}")
-        if digest is not None:
-            return "two fetches"
-        if self._expected is None and not self._framed and size != self.image.size:
-            self._part.discard()
-            raise Passing("nothing tells whether the body is whole: no length, no digest")
-        return "length"
-
-    def _unchanged(self) -> Download:
-        path = self._folder.path / self.image.name
-        with path.open("rb") as file:
-            head = file.read(64)
-        return self._download(
-            Outcome.UNCHANGED,
-            bytes=path.stat().st_size,
-            md5=self._held,
-            etag=f'"{self._held}"',
-            type=kind_of(head),
-            verified="etag",
-        )
+    @abstractmethod
+    def _discard(self) -> None:
+        """Throw away what no later try can go on with."""
 
     def gave_up(self, error: Exception) -> Download:
         """Turn what went wrong into the image's outcome.
@@ -345,7 +258,7 @@ class Exchange:
         if isinstance(error, RefusedAddress):
             error = TransferError(f"refused: {error}")
         if isinstance(error, TransferError) and not isinstance(error, Passing):
-            self._part.discard()
+            self._discard()
         if isinstance(error, Gone):
             return self._download(Outcome.GONE, error=str(error))
         if isinstance(error, TransferError | StoreError):
@@ -364,12 +277,15 @@ class Exchange:
         verified: str | None = None,
         error: str | None = None,
         passing: bool = False,
+        instead: bool = False,
     ) -> Download:
         return Download(
             id=self.image.id,
             name=self.image.name,
             outcome=outcome,
+            piece=self.piece.offset,
             bytes=bytes,
+            received=self._received,
             md5=md5,
             etag=etag,
             type=type,
@@ -381,6 +297,7 @@ class Exchange:
             worker=self._worker,
             error=error,
             passing=passing,
+            instead=instead,
         )
 
 
@@ -404,28 +321,3 @@ def _target(url: str, location: str) -> str:
     if not _WEB_ADDRESS.fullmatch(target):
         raise TransferError(f"refused: it redirects to {location!r:.200}, which is no web address")
     return target
-
-
-def _length(headers: Mapping[str, str]) -> int | None:
-    value = headers.get("Content-Length", "")
-    return int(value) if _NUMBER.fullmatch(value) else None
-
-
-def _content_range(headers: Mapping[str, str]) -> tuple[int | None, int | None, int | None]:
-    """Read `Content-Range` as first, last and total; each None where it is not said."""
-    found = _CONTENT_RANGE.fullmatch(headers.get("Content-Range", "").strip())
-    if found is None:
-        return None, None, None
-    first, last, total = (int(part) if part and part != "*" else None for part in found.groups())
-    return first, last, total
-
-
-def _etag(headers: Mapping[str, str]) -> str | None:
-    value = headers.get("ETag", "").strip()
-    return value if _ETAG.fullmatch(value) else None
-
-
-def _digest_in(etag: str | None) -> str | None:
-    """Give the MD5 that a strong ETag is, or None; with a dash (several parts) it is none."""
-    bare = (etag or "").strip().strip('"')
-    return bare.lower() if _DIGEST.fullmatch(bare) else None

@@ -94,7 +94,7 @@ def enter(entries: dict[str, Entry], download: Download) -> None:
     when = _iso(download.finished)
     if download.outcome is Outcome.GONE:
         entries[download.id] = replace(old, gone=old.gone or when)
-    elif download.outcome is not Outcome.FAILED:
+    elif download.outcome in (Outcome.DOWNLOADED, Outcome.UNCHANGED):
         fetched = download.outcome is Outcome.DOWNLOADED
         entries[download.id] = replace(
             old,

@@ -26,12 +26,17 @@ class Strategy(StrEnum):
 
 
 class Outcome(StrEnum):
-    """What became of one image in one run."""
+    """What became of one image in one run.
+
+    `PIECE` is what became of a piece of one: it is stored, or it was left to the first piece. What
+    became of the image then stands in the row of another of its pieces.
+    """
 
     DOWNLOADED = "downloaded"
     UNCHANGED = "unchanged"
     GONE = "gone"
     FAILED = "failed"
+    PIECE = "piece"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,23 +89,33 @@ class Piece:
     stop: int | None = None
     held: bool = False
 
+    @property
+    def offset(self) -> int | None:
+        """Where a piece of a split image begins; None for a whole one."""
+        return None if self.stop is None else self.start
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Download:
     """What became of one image: the row of the report and of the manifest.
 
     `bytes` is the size of the file in the store, `md5` its digest in hex, `type` what its first
-    bytes say it is. `started` and `finished` are seconds since 1970, `first_byte` the seconds
-    from the last request to the first byte of its body, `attempts` the requests that were sent
-    for the image, redirects not counted. `verified` says what vouches for the bytes (see
-    `manifest.Entry`). `error` is one sentence, for `failed` and `gone`; `passing` says of a failed
-    one that it may go well when it is tried again.
+    bytes say it is, and `verified` what vouches for it (see `manifest.Entry`). `started` and
+    `finished` are seconds since 1970, `first_byte` the seconds from the last request to the first
+    byte of its body. `attempts` are the requests that were sent for the image, redirects not
+    counted, and `received` the bytes that they brought.
+
+    `error` is one sentence, for `failed` and `gone`; `passing` says of a failed one that it may go
+    well when it is tried again. `piece` is the offset of the piece that the row is of, None where
+    the image came whole; `instead` says of a piece that its worker fetches the image whole instead.
     """
 
     id: str
     name: str
     outcome: Outcome
+    piece: int | None = None
     bytes: int = 0
+    received: int = 0
     md5: str | None = None
     etag: str | None = None
     type: str | None = None
@@ -112,6 +127,7 @@ class Download:
     verified: str | None = None
     error: str | None = None
     passing: bool = False
+    instead: bool = False
 
     @property
     def seconds(self) -> float | None:

@@ -154,6 +154,7 @@ def remove_unless_locked(part: Path) -> None:
             # Another run may have placed that file and begun a new one of its name.
             if try_lock(descriptor) and is_at(descriptor, part):
                 part.unlink()
-                etag_file(part).unlink(missing_ok=True)
+                for beside in (etag_file(part), part.with_name(f"{part.name}.log")):
+                    beside.unlink(missing_ok=True)
         finally:
             os.close(descriptor)

@@ -1,8 +1,9 @@
 """What is missing, and how it is dealt out to task runs: decided here, without acting."""
 
 import heapq
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from statistics import median
 from typing import Annotated
 
@@ -11,8 +12,9 @@ from pydantic import BaseModel, ConfigDict, SkipValidation, model_serializer
 from imgur_mirror.batch import Batch
 from imgur_mirror.manifest import Entry
 from imgur_mirror.models import Album, Download, Image, Outcome, Piece
+from imgur_mirror.split import Begun, missing
 
-__all__ = ["Plan", "plan"]
+__all__ = ["Plan", "Splitting", "plan"]
 
 UNKNOWN_IMAGE, UNKNOWN_VIDEO = 300_000, 3_000_000
 """Bytes that are expected where nothing in the album tells: medians of what Imgur serves."""
@@ -50,8 +52,25 @@ class _Need:
     weight: int
 
 
+@dataclass(frozen=True, slots=True)
+class Splitting:
+    """Whether and how large images are cut into pieces.
+
+    Images above `bytes` are, so that `workers` connections share them; `begun` is what earlier
+    runs have of some, by file name.
+    """
+
+    bytes: int
+    workers: int
+    begun: Mapping[str, Begun] = field(default_factory=dict)
+
+
 def plan(
-    album: Album, entries: Mapping[str, Entry], files: Mapping[str, int], max_task_runs: int
+    album: Album,
+    entries: Mapping[str, Entry],
+    files: Mapping[str, int],
+    max_task_runs: int,
+    splitting: Splitting | None = None,
 ) -> Plan:
     """Deal out what the store lacks to at most `max_task_runs` batches of about equal bytes.
 
@@ -60,7 +79,7 @@ def plan(
     worker but one would wait for.
     """
     settled: list[Download] = []
-    pieces: list[Piece] = []
+    wanted: list[Piece] = []
     for image in album.images:
         entry = entries.get(image.id)
         if image.unsafe is not None:
@@ -68,8 +87,43 @@ def plan(
         elif entry is not None and _is_there(image, entry, files):
             settled.append(_unchanged(entry))
         else:
-            pieces.append(Piece(image, held=image.name in files))
+            wanted.append(Piece(image, held=image.name in files))
+    pieces = wanted if splitting is None else _split(wanted, splitting)
     return Plan(batches=_deal(pieces, max_task_runs), settled=tuple(settled))
+
+
+def _split(wanted: Sequence[Piece], splitting: Splitting) -> list[Piece]:
+    """Cut the images that one connection would be longer at than its share of all bytes.
+
+    Half a share is small enough for the work to come out even at the end. Smaller pieces would
+    only cost more requests: an album of many images of like size is not cut at all.
+    """
+    share = sum(need.weight for need in _weighed(wanted)) / splitting.workers
+    largest = max(splitting.bytes, int(share / 2))
+    pieces: list[Piece] = []
+    for piece in wanted:
+        size = piece.image.size or 0
+        begun = splitting.begun.get(piece.image.name)
+        if piece.held or (size <= largest and begun is None):
+            pieces.append(piece)
+        else:
+            pieces += _cut(piece.image, size, largest, splitting.workers, begun)
+    return pieces
+
+
+def _cut(
+    image: Image, size: int, largest: int, workers: int, begun: Begun | None
+) -> Iterator[Piece]:
+    """Cut what is missing of an image into as many pieces as there are workers, or fewer."""
+    count = max(1, min(workers, math.ceil(size / largest)))
+    step = math.ceil(size / count)
+    lacking = missing(begun.done if begun else (), 0, size)
+    if not lacking:
+        # All bytes are there, and wait for a worker to put them together.
+        yield Piece(image, size, size)
+    for start, stop in lacking:
+        for at in range(start, stop, step):
+            yield Piece(image, at, min(at + step, stop))
 
 
 def _is_there(image: Image, entry: Entry, files: Mapping[str, int]) -> bool:
@@ -119,10 +173,13 @@ def _weighed(pieces: Sequence[Piece]) -> list[_Need]:
         video: _typical((image for image in images if _is_video(image) is video), otherwise)
         for video, otherwise in ((False, UNKNOWN_IMAGE), (True, UNKNOWN_VIDEO))
     }
-    return [
-        _Need(piece, REQUEST + (piece.image.size or typical[_is_video(piece.image)]))
-        for piece in pieces
-    ]
+    return [_Need(piece, REQUEST + _bytes(piece, typical)) for piece in pieces]
+
+
+def _bytes(piece: Piece, typical: Mapping[bool, int]) -> int:
+    if piece.stop is not None:
+        return piece.stop - piece.start
+    return piece.image.size or typical[_is_video(piece.image)]
 
 
 def _typical(images: Iterable[Image], otherwise: int) -> int:

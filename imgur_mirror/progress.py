@@ -39,6 +39,6 @@ class Progress:
     def _take(self, row: Download) -> None:
         if row.passing:
             return
-        self._done.add(row.id)
-        if row.outcome is Outcome.DOWNLOADED:
-            self.bytes += row.bytes
+        self.bytes += row.received
+        if row.outcome is not Outcome.PIECE:
+            self._done.add(row.id)

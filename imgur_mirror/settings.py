@@ -145,6 +145,7 @@ class Settings(BaseSettings):
     max_bytes: int = Field(default=1 << 30, ge=1)
     retries: int = Field(default=3, ge=0, le=20)
     backoff: float = Field(default=1, ge=0, allow_inf_nan=False)
+    split_bytes: int = Field(default=1 << 20, ge=1 << 16)
     max_requests_per_second: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     credentials_block: str | None = None
     dask_scheduler_address: str | None = Field(

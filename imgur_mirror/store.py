@@ -33,8 +33,9 @@ from imgur_mirror.manifest import (
     ordered,
     outcomes_in,
 )
-from imgur_mirror.models import Album, Download
+from imgur_mirror.models import Album, Download, Image
 from imgur_mirror.part import Part, is_resumable, remove_unless_locked
+from imgur_mirror.split import Begun, SplitPart, begun, is_sound
 
 __all__ = ["AlbumFolder", "StoreError", "album_folder"]
 
@@ -117,6 +118,21 @@ class AlbumFolder:
         with said(self.path):
             return Part.open(self.path / name)
 
+    def split_part(self, name: str) -> SplitPart:
+        """Open the partial file of an image that this run's workers fetch in pieces together."""
+        return SplitPart.open(self.path / name, self.run)
+
+    def begun(self, images: Iterable[Image]) -> dict[str, Begun]:
+        """Take over what dead runs have of these images, by name, so that pieces go on from it."""
+        with said(self.path):
+            parts = {path.name for path in self.path.glob("*.part")}
+            found = {
+                image.name: begun(self.path / image.name, self.run, image.size)
+                for image in images
+                if any(part.startswith(f"{image.name}.") for part in parts)
+            }
+        return {name: what for name, what in found.items() if what is not None}
+
     # The manifest
 
     def read_manifest(self) -> dict[str, Entry]:
@@ -180,11 +196,22 @@ class AlbumFolder:
                 for draft in self.path.glob(f".{MANIFEST}.*"):
                     draft.unlink()
             for part in self.path.glob("*.part"):
-                if part.name.removesuffix(".part") not in names or not is_resumable(part):
+                if not self._is_of_use(part, names):
                     remove_unless_locked(part)
-            for etag in self.path.glob("*.part.etag"):
-                if not etag.with_suffix("").exists():
-                    etag.unlink(missing_ok=True)
+            for beside in (*self.path.glob("*.part.etag"), *self.path.glob("*.part.log")):
+                if not beside.with_suffix("").exists():
+                    beside.unlink(missing_ok=True)
+
+    def _is_of_use(self, part: Path, names: set[str]) -> bool:
+        """Tell whether a partial file can be continued, or is shared by a living run's workers."""
+        stem = part.name.removesuffix(".part")
+        name, _, run = stem.rpartition(".")
+        if stem in names:
+            return is_resumable(part)
+        if run == self.run:
+            return name in names and is_sound(part)
+        state = self.path / f".run-{run}"
+        return state.exists() and not is_free(state)
 
     def journal(self, batch: str) -> Path:
         """Name the journal of one batch of this run."""
@@ -197,14 +224,14 @@ class AlbumFolder:
         with said(self.path), self.journal(batch).open("ab") as journal:
             journal.write(line)
 
-    def outcomes(self, batch: str) -> dict[str, Download]:
-        """Read the latest outcome of each image in a batch's journal, by image id."""
+    def outcomes(self, batch: str) -> dict[tuple[str, int | None], Download]:
+        """Read the latest outcome of each piece in a batch's journal, by image id and offset."""
         with said(self.path):
             try:
                 journal = self.journal(batch).read_bytes()
             except FileNotFoundError:
                 return {}
-            return {row.id: row for row in outcomes_in(journal)}
+            return {(row.id, row.piece): row for row in outcomes_in(journal)}
 
     def _dead_runs(self) -> list[Path]:
         """The `.run-ID/` folders that no living run holds."""

@@ -11,7 +11,6 @@ from imgur_mirror.batch import Batch
 from imgur_mirror.models import Download, Strategy
 from imgur_mirror.settings import Wire
 from imgur_mirror.store import AlbumFolder
-from imgur_mirror.transfer import fetch_batch, fetch_batch_async
 from tasks.retries import patient
 
 __all__ = ["download_task"]
@@ -31,12 +30,17 @@ logging.getLogger("prefect.task_runs").addFilter(_is_worth_a_line)
 @task(name=NAME, task_run_name="{batch}", cache_policy=NO_CACHE)
 def download(batch: Batch, folder: AlbumFolder, wire: Wire) -> tuple[Download, ...]:
     """Fetch one batch over this worker's connection."""
+    # Either HTTP library is imported where it is used: a flow needs one of the two.
+    from imgur_mirror.transfer import fetch_batch
+
     return fetch_batch(batch, folder, wire)
 
 
 @task(name=NAME, task_run_name="{batch}", cache_policy=NO_CACHE)
 async def download_async(batch: Batch, folder: AlbumFolder, wire: Wire) -> tuple[Download, ...]:
     """Fetch one batch over one of the loop's connections."""
+    from imgur_mirror.transfer_async import fetch_batch_async
+
     return await fetch_batch_async(batch, folder, wire)
 
 

@@ -18,11 +18,11 @@ from imgur_mirror.report import (
     comparison_headline,
     comparison_markdown,
     comparison_rows,
-    text_table,
     headline,
     image_rows,
     mirror_markdown,
     missing,
+    text_table,
 )
 
 BEGAN = 1_700_000_000.0
