@@ -1,0 +1,85 @@
+"""The flows, timed in a process of their own: `python -m benchmarks.ours WHAT …`.
+
+The seconds are from the call to its return, in a process that has imported the flow and run
+nothing before. `start-up` and `download` are the run's own times.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from prefect import flow
+
+from benchmarks.measuring import memory
+from flows.download_images import download_images
+from flows.mirror_album import mirror_album
+from imgur_mirror.address import parse
+from imgur_mirror.api import fetch_album
+from imgur_mirror.models import Download, Strategy
+from imgur_mirror.plan import Plan, plan
+from imgur_mirror.settings import Settings, read_settings
+from imgur_mirror.store import AlbumFolder, album_folder
+
+__all__: list[str] = []
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What to download, and how."""
+
+    album: str
+    folder: Path
+    strategy: Strategy
+    workers: int
+
+
+def mirror(call: Call) -> dict[str, float]:
+    """Time the whole flow."""
+    began = time.perf_counter()
+    mirrored = mirror_album(call.album, call.strategy, call.workers, str(call.folder))
+    seconds = time.perf_counter() - began
+    return {"seconds": seconds, "download": mirrored.timings.download}  # type: ignore[union-attr]  # raises unless Completed
+
+
+def downloads(call: Call) -> dict[str, float]:
+    """Time the subflow of the downloads, with the start and the end of its task runner."""
+    settings = read_settings()
+    album = fetch_album(parse(call.album), settings.access)
+    with album_folder(str(call.folder), album.id).opened() as folder:
+        return _around(plan(album, {}, {}, settings.max_task_runs), folder, settings, call)
+
+
+@flow(name="benchmark", validate_parameters=False)
+def _around(todo: Plan, folder: AlbumFolder, settings: Settings, call: Call) -> dict[str, float]:
+    began = time.perf_counter()
+    rows = download_images(todo, folder, settings.wire, call.strategy, call.workers)
+    return {"seconds": time.perf_counter() - began, "download": _wire(rows)}
+
+
+def _wire(rows: tuple[Download, ...]) -> float:
+    """Seconds from the first request to the last file in place."""
+    started = [row.started for row in rows if row.started is not None]
+    finished = [row.finished for row in rows if row.finished is not None]
+    return max(finished) - min(started)
+
+
+WHAT: dict[str, Callable[[Call], dict[str, float]]] = {"mirror": mirror, "downloads": downloads}
+
+
+def _main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.ours")
+    parser.add_argument("what", choices=WHAT)
+    parser.add_argument("album")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("strategy", type=Strategy)
+    parser.add_argument("workers", type=int)
+    flags = vars(parser.parse_args())
+    figures = WHAT[flags.pop("what")](Call(**flags))
+    print(json.dumps({**figures, "memory": memory()}))
+
+
+if __name__ == "__main__":
+    _main()

@@ -1,0 +1,116 @@
+"""The figures as people read them: in a terminal, and as the README's tables."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from benchmarks.measuring import Row, Section, Target
+
+__all__ = ["Results", "markdown", "read", "text", "write"]
+
+KEPT = Path(__file__).with_name("results.json")
+"""Where the last results are kept, and read from for the README."""
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """The sections by name, all of one machine with the same versions."""
+
+    machine: Mapping[str, str] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    sections: Mapping[str, Section] = field(default_factory=dict)
+
+    def over(self, old: "Results") -> "Results":
+        """These, and what an older run has besides on the same machine and versions."""
+        if (old.machine, old.versions) != (self.machine, self.versions):
+            return self
+        return Results(self.machine, self.versions, {**old.sections, **self.sections})
+
+
+_RESULTS = TypeAdapter(Results)
+
+
+def read(path: Path = KEPT) -> Results:
+    """The results that were kept; none where there is no such file."""
+    return _RESULTS.validate_json(path.read_bytes()) if path.exists() else Results()
+
+
+def write(results: Results, path: Path = KEPT) -> None:
+    """Keep the results."""
+    path.write_bytes(_RESULTS.dump_json(results, indent=1) + b"\n")
+
+
+def text(results: Results) -> str:
+    """All of it, for a terminal."""
+    targets = [target for section in results.sections.values() for target in section.targets]
+    blocks = [_about(results), *map(_section, results.sections.values()), _targets(targets)]
+    return "\n\n".join(blocks)
+
+
+def _about(results: Results) -> str:
+    machine = results.machine
+    used = ", ".join(f"{name} {version}" for name, version in results.versions.items())
+    return f"{machine['cores']} cores, {machine['cpu']}, {machine['kernel']}; {used}."
+
+
+def _section(section: Section) -> str:
+    head = f"{section.title}\n{'':<44}{'median':>10}{'low':>10}{'high':>10}"
+    if section.baseline:
+        head += f"   × {section.baseline_name} ({_seconds(section.baseline)})"
+    rows = [_row(row, section.baseline) for row in section.rows]
+    return "\n".join([head, *rows, *(f"  ({note})" for note in section.notes)])
+
+
+def _row(row: Row, baseline: float | None) -> str:
+    spread = row.spread
+    figures = "".join(f"{_seconds(x):>10}" for x in (spread.median, spread.low, spread.high))
+    ratio = f"{row.each / baseline:10.2f}" if baseline else ""
+    if row.images:
+        ratio += f"{1 / row.each:10.0f} images/s"
+    more = "".join(f"  {name} {_more(name, row.figure(name))}" for name in row.runs[0].more)
+    return f"  {row.name:<42}{figures}{ratio}{more}"
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds * 1000:.2f} ms" if seconds < 0.1 else f"{seconds:.2f} s"
+
+
+def _more(name: str, value: float) -> str:
+    return f"{value / (1 << 20):.0f} MiB" if name == "memory" else _seconds(value)
+
+
+def _targets(targets: Iterable[Target]) -> str:
+    lines = [
+        f"  {target.what:<76}{target.measured:8.2f} {target.unit:<4}"
+        f"{'≥' if target.at_least else '≤'}{target.bound:7.2f}  "
+        f"{'reached' if target.reached else 'not reached'}"
+        for target in targets
+    ]
+    return "\n".join(["targets", *lines])
+
+
+# The README
+
+
+def markdown(results: Results) -> str:
+    """A table for each section that compares contenders, and what it was measured on."""
+    sections = [section for section in results.sections.values() if section.baseline]
+    return "\n\n".join([*map(_table, sections), f"Measured on {_about(results)}"])
+
+
+def _table(section: Section) -> str:
+    title = section.title[0].upper() + section.title[1:]
+    lines = [
+        f"| {title} | median | lowest – highest | × {section.baseline_name} |",
+        "|---|--:|--:|--:|",
+        *(_cells(row, section.baseline or 1) for row in section.rows),
+    ]
+    return "\n".join(lines)
+
+
+def _cells(row: Row, baseline: float) -> str:
+    spread = row.spread
+    shown = [_seconds(x) for x in (spread.median, spread.low, spread.high)]
+    return f"| {row.name} | {shown[0]} | {shown[1]} – {shown[2]} | {row.each / baseline:.2f} |"

@@ -1,0 +1,224 @@
+"""Where the images of a benchmark come from: the stand-in, or nginx on loopback."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from math import inf
+from pathlib import Path
+from typing import Any
+from urllib.request import Request, urlopen
+
+from benchmarks.measuring import BenchmarkError
+from standin.network import Profile
+from standin.pictures import Picture, draw
+from standin.process import running
+
+__all__ = ["Source", "limit", "nginx_program", "of_nginx", "of_standin"]
+
+PICTURES = 100
+"""How many different pictures the files of nginx have between them."""
+
+START = 20
+"""Seconds within which nginx listens."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """An album: API and images at one address; `files` are the bytes of each file by its name."""
+
+    address: str
+    album: str
+    files: Mapping[str, int]
+
+    @property
+    def links(self) -> list[str]:
+        """Where the images are."""
+        return [f"{self.address}/{name}" for name in self.files]
+
+    @property
+    def bytes(self) -> int:
+        """Of all files together."""
+        return sum(self.files.values())
+
+    def part(self, count: int) -> "Source":
+        """The first so many of its images, for those that list the links themselves."""
+        return Source(self.address, self.album, dict(list(self.files.items())[:count]))
+
+    def check(self, folder: Path, who: str) -> None:
+        """Refuse what a contender left where a file is missing or has another size.
+
+        Raises:
+            BenchmarkError: naming one of them.
+        """
+        for name, size in self.files.items():
+            path = folder / name
+            if not path.exists() or path.stat().st_size != size:
+                raise BenchmarkError(f"{who} did not download {name} with its {size} bytes")
+
+    @contextmanager
+    def configured(self) -> Iterator[None]:
+        """Have the settings of this process, and of its children, lead here."""
+        kept = dict(os.environ)
+        for name in [name for name in kept if name.startswith(("IMGUR_", "CLIENT_"))]:
+            del os.environ[name]
+        os.environ |= {
+            "IMGUR_API_URL": f"{self.address}/",
+            "IMGUR_IMAGE_HOSTS": json.dumps([self.address.removeprefix("http://")]),
+            "IMGUR_CLIENT_ID": "benchmark",
+        }
+        try:
+            yield
+        finally:
+            os.environ.clear()
+            os.environ.update(kept)
+
+
+def limit(network: Profile, size: int, connections: int) -> float:
+    """Seconds below which nobody gets: the bytes at the link's rate, and one connection's set-up.
+
+    Without a link rate it is that of all connections together. The wait for the first byte counts
+    as set-up: nothing comes before.
+    """
+    rate = min(network.link_rate or inf, connections * (network.connection_rate or inf))
+    return network.connect + network.first_byte + size / rate
+
+
+@contextmanager
+def of_standin(
+    profile: str, *flags: str, album: str = "PdA9Amq", sizes: Sequence[int] = ()
+) -> Iterator[Source]:
+    """The stand-in's album on a profile, or one of images of these sizes."""
+    with running(profile, *flags) as address:
+        channel = f"{address}/_/albums/{album}"
+        if sizes:
+            _ask(channel, {"bytes": list(sizes), "count": len(sizes)})
+        listed = _ask(channel)
+        yield Source(address, album, {row["name"]: row["bytes"] for row in listed})
+
+
+def _ask(address: str, body: object = None) -> list[dict[str, Any]]:
+    data = None if body is None else json.dumps(body).encode()
+    request = Request(address, data, method="GET" if data is None else "PUT")  # noqa: S310 - loopback
+    with urlopen(request) as answer:  # noqa: S310 - loopback
+        listed: list[dict[str, Any]] = json.load(answer)
+    return listed
+
+
+@contextmanager
+def of_nginx(ground: Path, counts: Sequence[int], size: int) -> Iterator[list[Source]]:
+    """Albums of the first so many of the same files, all of one size, served by nginx."""
+    root = ground / "nginx"
+    (root / "files" / "3" / "album").mkdir(parents=True)
+    names = _write_files(root / "files", max(counts), size)
+    try:
+        with _nginx(root) as address:
+            yield [_album(root / "files", address, names[:count], size) for count in counts]
+    finally:
+        shutil.rmtree(root)
+
+
+def _write_files(folder: Path, count: int, size: int) -> list[str]:
+    """Write pictures, and link them to as many names as there are to be files."""
+    names = [f"r{number:06}.jpg" for number in range(count)]
+    for number, name in enumerate(names):
+        if number < PICTURES:
+            picture = draw(Picture(name.removesuffix(".jpg"), "jpg", size))
+            (folder / name).write_bytes(picture.read(0, size))
+        else:
+            (folder / name).hardlink_to(folder / names[number % PICTURES])
+    return names
+
+
+def _album(folder: Path, address: str, names: Sequence[str], size: int) -> Source:
+    """Write down what the API answers for an album, and describe the album."""
+    album = f"b{len(names):06}"
+    images = [_listed(name, address, size) for name in names]
+    data = {"id": album, "title": None, "images_count": len(images), "images": images}
+    answer = json.dumps({"data": data, "success": True, "status": 200})
+    (folder / "3" / "album" / album).write_text(answer, encoding="utf-8")
+    return Source(address, album, dict.fromkeys(names, size))
+
+
+def _listed(name: str, address: str, size: int) -> dict[str, object]:
+    """An image as the API has it, with the fields that are read: all would be a large answer."""
+    return {
+        "id": name.removesuffix(".jpg"),
+        "type": "image/jpeg",
+        "size": size,
+        "datetime": 1_400_000_000,
+        "link": f"{address}/{name}",
+    }
+
+
+def nginx_program() -> str | None:
+    """Where nginx is, if it is; Debian has it where only root looks."""
+    return shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+
+
+CONFIGURATION = """
+daemon off;
+master_process off;
+pid {root}/pid;
+error_log {root}/error.log;
+events {{ worker_connections 1024; }}
+http {{
+  access_log off;
+  sendfile on;
+  tcp_nopush on;
+  keepalive_requests 1000000;
+  open_file_cache max=1000 inactive=60s;
+  client_body_temp_path {root}/body;
+  proxy_temp_path {root}/proxy;
+  fastcgi_temp_path {root}/fastcgi;
+  uwsgi_temp_path {root}/uwsgi;
+  scgi_temp_path {root}/scgi;
+  types {{ image/jpeg jpg; }}
+  default_type application/json;
+  server {{
+    listen 127.0.0.1:{port};
+    root {root}/files;
+  }}
+}}
+"""
+
+
+@contextmanager
+def _nginx(root: Path) -> Iterator[str]:
+    """Serve `root`/files by one process of nginx, which ends with the block."""
+    port = _free_port()
+    (root / "conf").write_text(CONFIGURATION.format(root=root, port=port), encoding="utf-8")
+    program = nginx_program()
+    if program is None:
+        raise BenchmarkError("nginx is not installed: apt install nginx-light")
+    command = [program, "-p", f"{root}", "-c", f"{root}/conf", "-e", f"{root}/error.log"]
+    with subprocess.Popen(command) as server:  # noqa: S603 - nothing in it comes from outside
+        try:
+            _await_port(port, server, root)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.terminate()
+
+
+def _await_port(port: int, server: subprocess.Popen[bytes], root: Path) -> None:
+    deadline = time.monotonic() + START
+    while time.monotonic() < deadline and server.poll() is None:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.02)
+    log = root / "error.log"
+    said = log.read_text(encoding="utf-8")[-500:] if log.exists() else ""
+    raise BenchmarkError(f"nginx did not start: {said}")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
