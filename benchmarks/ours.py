@@ -19,7 +19,7 @@ from flows.mirror_album import mirror_album
 from imgur_mirror.address import parse
 from imgur_mirror.api import fetch_album
 from imgur_mirror.models import Download, Strategy
-from imgur_mirror.plan import Plan, plan
+from imgur_mirror.plan import Plan, Splitting, plan
 from imgur_mirror.settings import Settings, read_settings
 from imgur_mirror.store import AlbumFolder, album_folder
 
@@ -49,7 +49,10 @@ def downloads(call: Call) -> dict[str, float]:
     settings = read_settings()
     album = fetch_album(parse(call.album), settings.access)
     with album_folder(str(call.folder), album.id).opened() as folder:
-        return _around(plan(album, {}, {}, settings.max_task_runs), folder, settings, call)
+        alone = call.strategy is Strategy.SEQUENTIAL
+        splitting = None if alone else Splitting(settings.split_bytes, call.workers)
+        todo = plan(album, {}, {}, settings.max_task_runs, splitting)
+        return _around(todo, folder, settings, call)
 
 
 @flow(name="benchmark", validate_parameters=False)

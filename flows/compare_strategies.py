@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from prefect import flow
 from prefect.client.schemas.objects import State
-from prefect.states import Failed
+from prefect.states import Completed, Failed
 from pydantic import Field
 
 from flows.mirroring import mirror
@@ -58,7 +58,9 @@ def compare_strategies(
         return Failed(message=str(error), data=error)
     publish_comparison(runs, [differing] if differing else [])
     lost = differing or next(filter(None, map(missing, runs)), None)
-    return Failed(message=lost) if lost else runs
+    if lost:
+        return Failed(message=lost)
+    return Completed(message=comparison_headline(runs), data=runs)
 
 
 def _rounds(

@@ -8,7 +8,7 @@ from prefect import flow, unmapped
 from prefect.futures import PrefectFuture
 
 from imgur_mirror.batch import Batch, BatchFailed
-from imgur_mirror.models import Download, Outcome, Strategy
+from imgur_mirror.models import Download, Outcome, Sealed, Strategy
 from imgur_mirror.plan import Plan
 from imgur_mirror.settings import Wire
 from imgur_mirror.store import AlbumFolder
@@ -33,7 +33,7 @@ def download_images(
         lifespan=partial(_connections, wire),
         scheduler_address=scheduler_address,
     )
-    return _download_images.with_options(task_runner=runner)(plan, folder, wire, strategy)
+    return _download_images.with_options(task_runner=runner)(plan, folder, wire, strategy).value
 
 
 def _connections(wire: Wire) -> AbstractAsyncContextManager[None]:
@@ -46,13 +46,15 @@ def _connections(wire: Wire) -> AbstractAsyncContextManager[None]:
 @flow(name="download-images", flow_run_name="{strategy}", validate_parameters=False)
 def _download_images(
     plan: Plan, folder: AlbumFolder, wire: Wire, strategy: Strategy
-) -> tuple[Download, ...]:
+) -> Sealed[tuple[Download, ...]]:
     task = download_task(strategy, wire)
     futures = task.map(plan.batches, unmapped(folder), unmapped(wire))
-    return tuple(
-        row
-        for batch, future in zip(plan.batches, futures, strict=True)
-        for row in _outcomes(batch, future, folder)
+    return Sealed(
+        tuple(
+            row
+            for batch, future in zip(plan.batches, futures, strict=True)
+            for row in _outcomes(batch.value, future, folder)
+        )
     )
 
 
@@ -61,12 +63,12 @@ def _outcomes(
 ) -> tuple[Download, ...]:
     """Read the result of a task run, which may hold failures or be one."""
     try:
-        rows: tuple[Download, ...] = future.result()
+        fetched: Sealed[tuple[Download, ...]] = future.result()
     except BatchFailed as failed:
         return failed.downloads
     except Exception as error:  # noqa: BLE001 - however a task run ends, its images have outcomes
         return _lost(batch, error, folder)
-    return rows
+    return fetched.value
 
 
 def _lost(batch: Batch, error: Exception, folder: AlbumFolder) -> tuple[Download, ...]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from prefect import flow, runtime
 from prefect.client.schemas.objects import State
-from prefect.states import Failed
+from prefect.states import Completed, Failed
 
 from flows.mirroring import Incomplete, mirror
 from flows.parameters import AlbumAddress, Workers, album_name
@@ -56,7 +56,7 @@ def mirror_album(
     publish_mirror(mirrored)
     if lost := missing(mirrored):
         return Failed(message=lost, data=Incomplete(lost, mirrored))
-    return mirrored
+    return Completed(message=headline(mirrored), data=mirrored)
 
 
 if __name__ == "__main__":

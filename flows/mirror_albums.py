@@ -6,7 +6,7 @@ from typing import Any
 
 from prefect import flow
 from prefect.client.schemas.objects import State
-from prefect.states import Failed
+from prefect.states import Completed, Failed
 from prefect.variables import Variable
 
 from flows.mirror_album import mirror_album
@@ -50,7 +50,7 @@ def mirror_albums(
     publish_summary(results)
     if any(result.error for result in results):
         return Failed(message=summary_headline(results))
-    return results
+    return Completed(message=summary_headline(results), data=results)
 
 
 def _from_variable() -> list[str]:

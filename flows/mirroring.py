@@ -47,10 +47,10 @@ def mirror(
         whole = {name: size for name, size in files.items() if name not in damaged}
         splitting = _splitting(album, workers, mine, settings)
         todo = plan(album, entries, whole, settings.max_task_runs, splitting)
-        mine.sweep(piece.image.name for batch in todo.batches for piece in batch.pieces)
+        mine.sweep(image.name for image in todo.images)
         began = time.time()
         fetched = _fetch(todo, mine, strategy, workers, settings)
-        rows = _by_image((*todo.settled, *fetched), mine)
+        rows = _by_image((*todo.settled.value, *fetched), mine)
         downloads = (
             *(_mourned(rows[image.id], damaged) for image in album.images),
             *_left_damaged(album, entries.values(), damaged),

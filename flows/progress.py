@@ -36,7 +36,7 @@ def _watch(plan: Plan, progress: Progress, title: str, done: Event) -> None:
     from rich import progress as bars
     from rich.console import Console
 
-    total = len({piece.image.id for batch in plan.batches for piece in batch.pieces})
+    total = len(plan.images)
     columns = (
         bars.TextColumn("{task.description}"),
         bars.BarColumn(),

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Generic, TypeVar
 
 __all__ = [
     "Album",
@@ -11,9 +12,30 @@ __all__ = [
     "Mirrored",
     "Outcome",
     "Piece",
+    "Sealed",
     "Strategy",
     "Timings",
 ]
+
+
+T = TypeVar("T")
+
+
+class Sealed(Generic[T]):
+    """A value that is handed on as it is.
+
+    Prefect looks for futures in every field of every dataclass that a task takes or gives back,
+    which for an album of 10,000 images takes longer than to fetch them. It looks into no class
+    that it does not know.
+    """
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: T) -> None:
+        self.value = value
+
+    def __str__(self) -> str:
+        return str(self.value)
 
 
 class Strategy(StrEnum):

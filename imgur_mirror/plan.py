@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, SkipValidation, model_serializer
 
 from imgur_mirror.batch import Batch
 from imgur_mirror.manifest import Entry
-from imgur_mirror.models import Album, Download, Image, Outcome, Piece
+from imgur_mirror.models import Album, Download, Image, Outcome, Piece, Sealed
 from imgur_mirror.split import Begun, missing
 
 __all__ = ["Plan", "Splitting", "plan"]
@@ -30,20 +30,26 @@ class Plan(BaseModel):
     It is a flow parameter; what Prefect keeps of it is its summary, whatever the album's size.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
 
-    batches: Annotated[tuple[Batch, ...], SkipValidation]
-    settled: Annotated[tuple[Download, ...], SkipValidation]
+    batches: Annotated[tuple[Sealed[Batch], ...], SkipValidation]
+    settled: Annotated[Sealed[tuple[Download, ...]], SkipValidation]
 
     @model_serializer
     def __str__(self) -> str:
         """Say what is to be fetched, in one line."""
-        images = [piece.image for batch in self.batches for piece in batch.pieces]
+        images = self.images
         known = sum(image.size or 0 for image in images)
         return (
             f"{len(images)} images to fetch ({known / 1e6:.1f} MB by the API's sizes) "
-            f"in {len(self.batches)} task runs, {len(self.settled)} settled"
+            f"in {len(self.batches)} task runs, {len(self.settled.value)} settled"
         )
+
+    @property
+    def images(self) -> list[Image]:
+        """The images to fetch, each once."""
+        pieces = (piece for batch in self.batches for piece in batch.value.pieces)
+        return list({piece.image.id: piece.image for piece in pieces}.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +95,8 @@ def plan(
         else:
             wanted.append(Piece(image, held=image.name in files))
     pieces = wanted if splitting is None else _split(wanted, splitting)
-    return Plan(batches=_deal(pieces, max_task_runs), settled=tuple(settled))
+    batches = tuple(Sealed(batch) for batch in _deal(pieces, max_task_runs))
+    return Plan(batches=batches, settled=Sealed(tuple(settled)))
 
 
 def _split(wanted: Sequence[Piece], splitting: Splitting) -> list[Piece]:

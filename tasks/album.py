@@ -6,7 +6,7 @@ from prefect.tasks import Task
 
 from imgur_mirror import api
 from imgur_mirror.address import Address
-from imgur_mirror.models import Album
+from imgur_mirror.models import Album, Sealed
 from imgur_mirror.settings import Access
 from tasks.retries import patient
 
@@ -14,8 +14,8 @@ __all__ = ["fetch_account_albums", "fetch_album"]
 
 
 @task(name="fetch-album", task_run_name="{address.id}", cache_policy=NO_CACHE)
-def _fetch_album(address: Address, access: Access) -> Album:
-    return api.fetch_album(address, access)
+def _fetch_album(address: Address, access: Access) -> Sealed[Album]:
+    return Sealed(api.fetch_album(address, access))
 
 
 def fetch_album(address: Address, access: Access) -> Album:
@@ -24,8 +24,10 @@ def fetch_album(address: Address, access: Access) -> Album:
     Raises:
         api.ApiError: one of its kinds, with a sentence that says what to do.
     """
-    task: Task[[Address, Access], Album] = patient(_fetch_album, access.retries, access.backoff)
-    return task(address, access)
+    task: Task[[Address, Access], Sealed[Album]] = patient(
+        _fetch_album, access.retries, access.backoff
+    )
+    return task(address, access).value
 
 
 @task(name="fetch-account", task_run_name="{address.id}", cache_policy=NO_CACHE)

@@ -8,7 +8,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.tasks import Task
 
 from imgur_mirror.batch import Batch
-from imgur_mirror.models import Download, Strategy
+from imgur_mirror.models import Download, Sealed, Strategy
 from imgur_mirror.settings import Wire
 from imgur_mirror.store import AlbumFolder
 from tasks.retries import patient
@@ -17,6 +17,8 @@ __all__ = ["download_task"]
 
 
 NAME = "download"
+
+Fetched = Sealed[tuple[Download, ...]]
 
 
 def _is_worth_a_line(record: logging.LogRecord) -> bool:
@@ -28,20 +30,20 @@ logging.getLogger("prefect.task_runs").addFilter(_is_worth_a_line)
 
 
 @task(name=NAME, task_run_name="{batch}", cache_policy=NO_CACHE)
-def download(batch: Batch, folder: AlbumFolder, wire: Wire) -> tuple[Download, ...]:
+def download(batch: Sealed[Batch], folder: AlbumFolder, wire: Wire) -> Fetched:
     """Fetch one batch over this worker's connection."""
     # Either HTTP library is imported where it is used: a flow needs one of the two.
     from imgur_mirror.transfer import fetch_batch
 
-    return fetch_batch(batch, folder, wire)
+    return Sealed(fetch_batch(batch.value, folder, wire))
 
 
 @task(name=NAME, task_run_name="{batch}", cache_policy=NO_CACHE)
-async def download_async(batch: Batch, folder: AlbumFolder, wire: Wire) -> tuple[Download, ...]:
+async def download_async(batch: Sealed[Batch], folder: AlbumFolder, wire: Wire) -> Fetched:
     """Fetch one batch over one of the loop's connections."""
     from imgur_mirror.transfer_async import fetch_batch_async
 
-    return await fetch_batch_async(batch, folder, wire)
+    return Sealed(await fetch_batch_async(batch.value, folder, wire))
 
 
 def download_task(strategy: Strategy, wire: Wire) -> Task[..., Any]:

@@ -7,7 +7,7 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
 
 from imgur_mirror import report
-from imgur_mirror.models import AlbumResult, Mirrored
+from imgur_mirror.models import AlbumResult, Mirrored, Sealed
 from imgur_mirror.names import artifact_key
 from imgur_mirror.summary import summary_headline, summary_rows
 
@@ -17,10 +17,15 @@ MOST_ROWS = 2000
 """Rows of the table of images; more would make the artifact slow to open."""
 
 
-@task(task_run_name="publish {mirrored.album.id}", cache_policy=NO_CACHE)
 def publish_mirror(mirrored: Mirrored) -> None:
     """Publish a mirror: a table of its images, and a report that starts with its result."""
-    key = artifact_key(mirrored.album.id)
+    _publish_mirror(Sealed(mirrored), mirrored.album.id)
+
+
+@task(name="publish-mirror", task_run_name="publish {album}", cache_policy=NO_CACHE)
+def _publish_mirror(sealed: Sealed[Mirrored], album: str) -> None:
+    mirrored = sealed.value
+    key = artifact_key(album)
     rows = report.image_rows(mirrored, MOST_ROWS)
     left_out = len(mirrored.downloads) - len(rows)
     notes = [f"{left_out} images are not in the table of images"] if left_out else []
@@ -30,9 +35,14 @@ def publish_mirror(mirrored: Mirrored) -> None:
     create_markdown_artifact(report.mirror_markdown(mirrored, notes), key=f"mirror-{key}")
 
 
-@task(task_run_name="publish comparison", cache_policy=NO_CACHE)
 def publish_comparison(runs: Sequence[Mirrored], notes: Sequence[str] = ()) -> None:
     """Publish a comparison: a table with a row a strategy, and a report with a chart."""
+    _publish_comparison(Sealed(runs), notes)
+
+
+@task(name="publish-comparison", task_run_name="publish comparison", cache_policy=NO_CACHE)
+def _publish_comparison(sealed: Sealed[Sequence[Mirrored]], notes: Sequence[str]) -> None:
+    runs = sealed.value
     key = artifact_key(runs[0].album.id)
     create_table_artifact(
         [dict(row) for row in report.comparison_rows(runs)],
@@ -42,9 +52,14 @@ def publish_comparison(runs: Sequence[Mirrored], notes: Sequence[str] = ()) -> N
     create_markdown_artifact(report.comparison_markdown(runs, notes), key=f"comparison-{key}")
 
 
-@task(task_run_name="publish summary", cache_policy=NO_CACHE)
 def publish_summary(results: Sequence[AlbumResult]) -> None:
     """Publish what became of several albums: a table with a row an album."""
+    _publish_summary(Sealed(results))
+
+
+@task(name="publish-summary", task_run_name="publish summary", cache_policy=NO_CACHE)
+def _publish_summary(sealed: Sealed[Sequence[AlbumResult]]) -> None:
+    results = sealed.value
     create_table_artifact(
         [dict(row) for row in summary_rows(results)],
         key="albums",
