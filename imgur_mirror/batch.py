@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from imgur_mirror.exchange import Exchange
+from imgur_mirror.hosts import Proxies
 from imgur_mirror.models import Download, Outcome, Piece
 from imgur_mirror.pace import Pace
 from imgur_mirror.pieces import PieceExchange
@@ -63,6 +64,7 @@ class Work:
         self._worker = worker
         self._rows = folder.outcomes(batch.name)
         self._broken: str | None = None
+        self.proxies = Proxies()
         self.pace = Pace(folder.state, wire.max_requests_per_second)
 
     def exchanges(self) -> Iterator[Exchange]:

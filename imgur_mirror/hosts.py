@@ -8,11 +8,11 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 __all__ = [
+    "Proxies",
     "RefusedAddress",
     "check_address",
     "check_link",
     "is_listed_with_port",
-    "proxy_for",
     "resolve",
 ]
 
@@ -88,12 +88,21 @@ def resolve(host: str, port: int) -> list[str]:
     return addresses
 
 
-def proxy_for(link: str) -> str | None:
-    """Give the proxy that the environment names for an address (`https_proxy`, `no_proxy`)."""
-    parts = urlsplit(link)
-    if proxy_bypass(parts.netloc):
-        return None
-    return getproxies().get(parts.scheme)
+class Proxies:
+    """The proxies that the environment names (`https_proxy`, `no_proxy`), read once.
+
+    To read them goes through the whole environment, too long to do it for each image.
+    """
+
+    def __init__(self) -> None:
+        self._by_scheme = getproxies()
+
+    def of(self, link: str) -> str | None:
+        """Give the proxy for an address; None where it is asked directly."""
+        if not self._by_scheme:
+            return None
+        parts = urlsplit(link)
+        return None if proxy_bypass(parts.netloc) else self._by_scheme.get(parts.scheme)
 
 
 def _is_public(ip: IPv4Address | IPv6Address) -> bool:

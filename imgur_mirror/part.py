@@ -13,43 +13,36 @@ __all__ = ["RESUMABLE", "Part", "etag_file", "is_resumable", "remove_unless_lock
 RESUMABLE = 1 << 20
 """Bytes from which a partial file is worth a `Range` request, and its ETag worth a file."""
 
+SMALL = 1 << 18
+"""Bytes that wait in memory until they are whole: what one worker has of one image at the most."""
+
 _READ = 1 << 20
 
 
 class Part:
-    """The file an image is written to until it is whole: hashed as it is written, then renamed.
+    """The file an image is written to until it is whole: hashed, brought to the disk, then renamed.
 
-    Use it as a context manager: unless `place` was called, what was written is kept when it can
-    be continued (`RESUMABLE` bytes and an ETag) and removed when not.
+    Up to `SMALL` bytes wait in memory: to make a file waits for the disk, and so is done once, in
+    `place`, where no event loop waits with it. Use it as a context manager: unless `place` was
+    called, what was written is kept when it can be continued (`RESUMABLE` bytes and an ETag) and
+    removed when not.
     """
 
-    def __init__(self, target: Path, path: Path, descriptor: int) -> None:
+    def __init__(self, target: Path) -> None:
         self.target = target
-        self.path = path
+        self.path = part_file(target)
         self.size = 0
-        self._descriptor = descriptor
+        self._descriptor: int | None = None
+        self._waiting: list[bytes] = []
         self._digest = md5()
-        self._placed = False
-
-    @classmethod
-    def open(cls, target: Path) -> Self:
-        """Open `TARGET.part`, or one of its own name where another writer holds that."""
-        path = part_file(target)
-        while True:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-            if not try_lock(descriptor):
-                os.close(descriptor)
-                path = target.with_name(f"{target.name}.{secrets.token_hex(4)}.part")
-            elif not is_at(descriptor, path):
-                # Another run renamed or removed it between our opening and our locking.
-                os.close(descriptor)
-            else:
-                return cls(target, path, descriptor)
+        self._has_etag = self._placed = False
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self._descriptor is None:
+            return
         try:
             # What lies under a name of this writer's own, nobody would look for.
             own = self.path != part_file(self.target)
@@ -61,34 +54,48 @@ class Part:
     @property
     def md5(self) -> str:
         """The digest of what was written, in hex."""
-        return self._digest.hexdigest()
+        digest = self._digest.copy()
+        for block in self._waiting:
+            digest.update(block)
+        return digest.hexdigest()
 
     @property
     def head(self) -> bytes:
         """The first bytes, enough to tell the kind of file."""
+        if self._descriptor is None:
+            return b"".join(self._waiting)[:64]
         return os.pread(self._descriptor, 64, 0)
 
     def resume(self) -> str | None:
         """Take up what an earlier try left, and give its ETag; None where there is nothing to."""
         with said(self.path):
-            etag = self._etag.read_text("latin-1") if is_resumable(self.path) else ""
+            if not is_resumable(self.path):
+                return None
+            descriptor = self._open()
+            # Another writer may have it: then this one has a new and empty file.
+            self._has_etag = is_resumable(self.path)
+            etag = self._etag.read_text("latin-1") if self._has_etag else ""
             if not _may_be_sent(etag):
                 self.restart()
                 return None
-            while block := os.pread(self._descriptor, _READ, self.size):
+            while block := os.pread(descriptor, _READ, self.size):
                 self._digest.update(block)
                 self.size += len(block)
             return etag
 
     def restart(self, etag: str | None = None) -> None:
         """Throw away what is there; `etag` is kept beside what comes, so that it can go on."""
+        self.size = 0
+        self._waiting = []
+        self._digest = md5()
         with said(self.path):
-            os.ftruncate(self._descriptor, 0)
-            self.size = 0
-            self._digest = md5()
-            if etag is None or not _may_be_sent(etag):
+            if self._descriptor is not None:
+                os.ftruncate(self._descriptor, 0)
+            if self._has_etag:
                 self._etag.unlink(missing_ok=True)
-            else:
+            self._has_etag = etag is not None and _may_be_sent(etag)
+            if etag is not None and self._has_etag:
+                self._file()
                 self._etag.write_text(etag, encoding="ascii")
 
     def write(self, block: bytes) -> None:
@@ -97,24 +104,60 @@ class Part:
         Raises:
             StoreError: where the disk is full or the file cannot be written.
         """
-        with said(self.path):
-            written = 0
-            while written < len(block):
-                written += os.pwrite(self._descriptor, block[written:], self.size + written)
-        self._digest.update(block)
+        if self._descriptor is None and self.size + len(block) <= SMALL:
+            self._waiting.append(block)
+        else:
+            with said(self.path):
+                self._append(self._file(), block)
         self.size += len(block)
 
     def place(self) -> None:
         """Bring the bytes to the disk, then the file to its name."""
         with said(self.path):
-            os.fdatasync(self._descriptor)
+            os.fdatasync(self._file())
             self.path.rename(self.target)
             self._placed = True
-            self._etag.unlink(missing_ok=True)
+            if self._has_etag:
+                self._etag.unlink(missing_ok=True)
 
     def discard(self) -> None:
         """Throw away what is there, whatever could be continued."""
         self.restart()
+
+    def _file(self) -> int:
+        """Give the file, made if need be, with all in it that waited in memory."""
+        if self._descriptor is not None:
+            return self._descriptor
+        descriptor = self._open()
+        if os.fstat(descriptor).st_size:
+            os.ftruncate(descriptor, 0)
+        waiting, self._waiting, self.size = self._waiting, [], 0
+        for block in waiting:
+            self._append(descriptor, block)
+            self.size += len(block)
+        return descriptor
+
+    def _open(self) -> int:
+        """Open `TARGET.part`, or one of its own name where another writer holds that."""
+        while self._descriptor is None:
+            with said(self.target.parent):
+                descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            if not try_lock(descriptor):
+                os.close(descriptor)
+                token = secrets.token_hex(4)
+                self.path = self.target.with_name(f"{self.target.name}.{token}.part")
+            elif not is_at(descriptor, self.path):
+                # Another run renamed or removed it between our opening and our locking.
+                os.close(descriptor)
+            else:
+                self._descriptor = descriptor
+        return self._descriptor
+
+    def _append(self, descriptor: int, block: bytes) -> None:
+        written = 0
+        while written < len(block):
+            written += os.pwrite(descriptor, block[written:], self.size + written)
+        self._digest.update(block)
 
     @property
     def _etag(self) -> Path:

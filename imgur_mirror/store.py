@@ -17,7 +17,7 @@ import secrets
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
@@ -38,6 +38,8 @@ from imgur_mirror.part import Part, is_resumable, remove_unless_locked
 from imgur_mirror.split import Begun, SplitPart, begun, is_sound
 
 __all__ = ["AlbumFolder", "StoreError", "album_folder"]
+
+_FIELDS = tuple(field.name for field in fields(Download))
 
 
 def album_folder(downloads: str, album_id: str) -> "AlbumFolder":
@@ -114,9 +116,8 @@ class AlbumFolder:
             shutil.rmtree(self.path)
 
     def part(self, name: str) -> "Part":
-        """Open the partial file of an image, locked for this writer alone."""
-        with said(self.path):
-            return Part.open(self.path / name)
+        """Give the partial file of an image, locked for this writer alone once it is opened."""
+        return Part(self.path / name)
 
     def split_part(self, name: str) -> SplitPart:
         """Open the partial file of an image that this run's workers fetch in pieces together."""
@@ -220,9 +221,10 @@ class AlbumFolder:
     def append(self, batch: str, download: Download) -> None:
         """Add an outcome to a batch's journal; only its one task run writes there."""
         # The newline before it ends a line that a full disk or a killed worker cut short.
-        line = f"\n{json.dumps(asdict(download))}\n".encode()
-        with said(self.path), self.journal(batch).open("ab") as journal:
-            journal.write(line)
+        line = f"\n{json.dumps({name: getattr(download, name) for name in _FIELDS})}\n".encode()
+        with said(self.path), self.journal(batch).open("ab", buffering=0) as journal:
+            while line:
+                line = line[journal.write(line) :]
 
     def outcomes(self, batch: str) -> dict[tuple[str, int | None], Download]:
         """Read the latest outcome of each piece in a batch's journal, by image id and offset."""

@@ -13,7 +13,6 @@ import urllib3
 
 from imgur_mirror.batch import Batch, Work
 from imgur_mirror.exchange import BLOCK, FAILURES, SMALL, Exchange, unexpected
-from imgur_mirror.hosts import proxy_for
 from imgur_mirror.models import Download
 from imgur_mirror.sessions import thread_session
 from imgur_mirror.settings import Wire
@@ -42,7 +41,7 @@ def _fetch(session: requests.Session, exchange: Exchange, work: Work, wire: Wire
         while True:
             while exchange.asking:
                 _wait(work)
-                _ask(session, exchange, wire)
+                _ask(session, exchange, work, wire)
             if download := exchange.complete():
                 return download
     except (*FAILURES, requests.RequestException, urllib3.exceptions.HTTPError) as error:
@@ -62,8 +61,8 @@ def _wait(work: Work) -> None:
             limiter.try_acquire("images")
 
 
-def _ask(session: requests.Session, exchange: Exchange, wire: Wire) -> None:
-    proxy = proxy_for(exchange.url)
+def _ask(session: requests.Session, exchange: Exchange, work: Work, wire: Wire) -> None:
+    proxy = work.proxies.of(exchange.url)
     response = session.get(
         exchange.url,
         headers=exchange.headers,

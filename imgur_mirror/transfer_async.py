@@ -12,7 +12,6 @@ import aiohttp
 
 from imgur_mirror.batch import Batch, Work
 from imgur_mirror.exchange import FAILURES, SMALL, Exchange, unexpected
-from imgur_mirror.hosts import proxy_for
 from imgur_mirror.models import Download
 from imgur_mirror.sessions_async import shared_connections
 from imgur_mirror.settings import Wire
@@ -46,7 +45,7 @@ async def _fetch_async(session: aiohttp.ClientSession, exchange: Exchange, work:
         while True:
             while exchange.asking:
                 await _wait_async(work)
-                await _ask_async(session, exchange)
+                await _ask_async(session, exchange, work)
             # The bytes are brought to the disk beside the loop, which has others to serve.
             if download := await _beside(exchange.complete):
                 return download
@@ -76,12 +75,12 @@ async def _wait_async(work: Work) -> None:
             await limiter.try_acquire_async("images")
 
 
-async def _ask_async(session: aiohttp.ClientSession, exchange: Exchange) -> None:
+async def _ask_async(session: aiohttp.ClientSession, exchange: Exchange, work: Work) -> None:
     async with session.get(
         exchange.url,
         headers=exchange.headers,
         allow_redirects=False,
-        proxy=proxy_for(exchange.url),
+        proxy=work.proxies.of(exchange.url),
     ) as response:
         wanted = False
         try:

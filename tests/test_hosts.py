@@ -12,7 +12,7 @@ from imgur_mirror.hosts import (
     check_address,
     check_link,
     is_listed_with_port,
-    proxy_for,
+    Proxies,
     resolve,
 )
 
@@ -218,10 +218,10 @@ def test_the_environments_proxy_is_used_but_for_what_it_excepts(monkeypatch):
     for name in ("http_proxy", "https_proxy", "no_proxy", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
-    assert proxy_for("https://i.imgur.com/x") is None
+    assert Proxies().of("https://i.imgur.com/x") is None
     monkeypatch.setenv("https_proxy", "http://proxy.example:3128")
     monkeypatch.setenv("no_proxy", "127.0.0.1,other.example")
-    assert proxy_for("https://i.imgur.com/x") == "http://proxy.example:3128"
-    assert proxy_for("http://i.imgur.com/x") is None
-    assert proxy_for("https://127.0.0.1:8765/x") is None
-    assert proxy_for("https://other.example/x") is None
+    assert Proxies().of("https://i.imgur.com/x") == "http://proxy.example:3128"
+    assert Proxies().of("http://i.imgur.com/x") is None
+    assert Proxies().of("https://127.0.0.1:8765/x") is None
+    assert Proxies().of("https://other.example/x") is None
