@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 INSTALLED := $(VENV)/installed
 
-.PHONY: install demo up serve ui test crash-test lint screenshots constraints clean
+.PHONY: install demo up serve ui test crash-test bench lint screenshots constraints clean
 
 install: $(INSTALLED)
 
@@ -33,11 +33,15 @@ ui: install
 	PREFECT_HOME=$(CURDIR)/.prefect $(VENV)/bin/prefect server start
 
 test: install
-	$(VENV)/bin/python -m pytest
+	$(VENV)/bin/python -m pytest -n 3 --dist loadfile
 
 # Kills mirrors at 50 instants a strategy, and starts them again; takes about half an hour.
 crash-test: install
 	$(VENV)/bin/python -m benchmarks.crash
+
+# Side by side with the naive ways and with other tools; python -m benchmarks.bench --help says more.
+bench: install
+	$(VENV)/bin/python -m benchmarks.bench
 
 lint: install
 	$(VENV)/bin/ruff check

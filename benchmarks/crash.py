@@ -46,7 +46,7 @@ NETWORK = ("--connection-rate", "2000000", "--first-byte", "0.02")
 LONGEST = 300
 """Seconds after which a run that neither ends nor gets anywhere is a fault."""
 
-AT_WORK = re.compile(r".*\.part(\.etag)?|\.run-\w+|\.album\.json\.\w+")
+AT_WORK = re.compile(r".*\.part(\.etag|\.log)?|\.run-\w+|\.album\.json\.\w+")
 """Names that only a run at work leaves; none of them may outlive the last run."""
 
 

@@ -30,6 +30,9 @@ ARTICLE = (
     " five threads, 14 s with a process for each core and 14 s with asyncio, on its own album"
     " and network."
 )
+OUTCOMES = (Outcome.DOWNLOADED, Outcome.UNCHANGED, Outcome.GONE, Outcome.FAILED)
+"""What becomes of an image; pieces of one are merged before they are reported."""
+
 TERMS = (
     "**Start-up** is from the start of the task runner to the first request sent: threads,"
     " processes or an event loop are made ready in it, whatever the size of the album."
@@ -105,7 +108,7 @@ def _image_row(download: Download) -> Row:
 
 
 def _result(mirrored: Mirrored) -> str:
-    counts = {outcome: len(mirrored.having(outcome)) for outcome in Outcome}
+    counts = {outcome: len(mirrored.having(outcome)) for outcome in OUTCOMES}
     if not mirrored.downloads:
         return "the album is empty"
     if not counts[Outcome.DOWNLOADED] and not counts[Outcome.FAILED]:
@@ -131,7 +134,7 @@ def _nothing_new(unchanged: int, gone: int) -> str:
 def _figures(mirrored: Mirrored) -> str:
     """The counts and times of a run, in one table of one row."""
     times = mirrored.timings
-    row: Row = {outcome.value: len(mirrored.having(outcome)) for outcome in Outcome}
+    row: Row = {outcome.value: len(mirrored.having(outcome)) for outcome in OUTCOMES}
     row |= {
         "fetched": _size(mirrored.bytes_downloaded),
         "start-up": duration(times.startup),

@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imgur_mirror.hosts import (
+    Proxies,
     RefusedAddress,
     check_address,
     check_link,
     is_listed_with_port,
-    Proxies,
     resolve,
 )
 

@@ -14,7 +14,8 @@ def folder(tmp_path):
 
 
 def row(key, outcome=Outcome.DOWNLOADED, **known):
-    return Download(id=key, name=f"{key}.jpg", outcome=outcome, bytes=100, **known)
+    received = 100 if outcome is Outcome.DOWNLOADED else 0
+    return Download(id=key, name=f"{key}.jpg", outcome=outcome, received=received, **known)
 
 
 def seen(progress):
