@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from flows.server import ServerError, prefect_api
 from imgur_mirror.address import BadAddress, parse
-from imgur_mirror.api import BadCredentials
+from imgur_mirror.answers import BadCredentials
 from imgur_mirror.settings import BadSettings, read_settings
 
 __all__ = ["main"]

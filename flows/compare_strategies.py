@@ -12,7 +12,7 @@ from pydantic import Field
 from flows.mirroring import mirror
 from flows.parameters import AlbumAddress, Workers, album_name
 from imgur_mirror.address import BadAddress, parse
-from imgur_mirror.api import ApiError
+from imgur_mirror.answers import ApiError
 from imgur_mirror.models import Album, Mirrored, Strategy
 from imgur_mirror.report import comparison_headline, comparison_rows, missing, text_table
 from imgur_mirror.settings import BadSettings, Settings, read_settings

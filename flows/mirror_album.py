@@ -10,7 +10,7 @@ from prefect.states import Completed, Failed
 from flows.mirroring import Incomplete, mirror
 from flows.parameters import AlbumAddress, Workers, album_name
 from imgur_mirror.address import BadAddress, parse
-from imgur_mirror.api import ApiError
+from imgur_mirror.answers import ApiError
 from imgur_mirror.models import Mirrored, Strategy
 from imgur_mirror.report import headline, missing
 from imgur_mirror.settings import BadSettings, read_settings

@@ -13,7 +13,7 @@ from flows.mirror_album import mirror_album
 from flows.mirroring import Incomplete
 from flows.parameters import AlbumAddress, Workers
 from imgur_mirror.address import BadAddress, Kind, parse
-from imgur_mirror.api import ApiError, RateLimited
+from imgur_mirror.answers import ApiError, RateLimited
 from imgur_mirror.models import AlbumResult, Mirrored, Strategy
 from imgur_mirror.settings import BadSettings, read_settings
 from imgur_mirror.summary import summary_headline, summary_text

@@ -12,8 +12,10 @@ from email.utils import parsedate_to_datetime
 from functools import cache
 from pathlib import Path
 from threading import Lock
+from typing import TYPE_CHECKING
 
-from pyrate_limiter import InMemoryBucket, Limiter, Rate
+if TYPE_CHECKING:
+    from pyrate_limiter import Limiter
 
 __all__ = ["LONGEST_PAUSE", "Pace", "backoff", "retry_after"]
 
@@ -56,7 +58,7 @@ class Pace:
                 os.utime(sign.fileno(), (until, until))
 
     @property
-    def limiter(self) -> Limiter | None:
+    def limiter(self) -> "Limiter | None":
         """The limiter that this process's workers share; None where no rate is set."""
         if self.per_second is None:
             return None
@@ -69,7 +71,10 @@ _making = Lock()
 
 
 @cache
-def _limiter(_run: Path, per_second: float) -> Limiter:
+def _limiter(_run: Path, per_second: float) -> "Limiter":
+    # Imported where a rate is set, which few do.
+    from pyrate_limiter import InMemoryBucket, Limiter, Rate
+
     # One request each 1/rate seconds, so that a rate below one a second works as well and no
     # second begins with a burst.
     return Limiter(InMemoryBucket([Rate(1, math.ceil(1000 / per_second))]), buffer_ms=1)

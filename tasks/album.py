@@ -4,7 +4,6 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.tasks import Task
 
-from imgur_mirror import api
 from imgur_mirror.address import Address
 from imgur_mirror.models import Album, Sealed
 from imgur_mirror.settings import Access
@@ -15,6 +14,9 @@ __all__ = ["fetch_account_albums", "fetch_album"]
 
 @task(name="fetch-album", task_run_name="{address.id}", cache_policy=NO_CACHE)
 def _fetch_album(address: Address, access: Access) -> Sealed[Album]:
+    # Imported where it is used: imgurpython brings an HTTP library that not every worker needs.
+    from imgur_mirror import api
+
     return Sealed(api.fetch_album(address, access))
 
 
@@ -22,7 +24,7 @@ def fetch_album(address: Address, access: Access) -> Album:
     """Ask the API for an album, again where that may help.
 
     Raises:
-        api.ApiError: one of its kinds, with a sentence that says what to do.
+        answers.ApiError: one of its kinds, with a sentence that says what to do.
     """
     task: Task[[Address, Access], Sealed[Album]] = patient(
         _fetch_album, access.retries, access.backoff
@@ -32,6 +34,8 @@ def fetch_album(address: Address, access: Access) -> Album:
 
 @task(name="fetch-account", task_run_name="{address.id}", cache_policy=NO_CACHE)
 def _fetch_account_albums(address: Address, access: Access) -> list[str]:
+    from imgur_mirror import api
+
     return api.fetch_account_albums(address, access)
 
 
@@ -39,7 +43,7 @@ def fetch_account_albums(address: Address, access: Access) -> list[str]:
     """Ask the API for the ids of an account's public albums, again where that may help.
 
     Raises:
-        api.ApiError: one of its kinds, with a sentence that says what to do.
+        answers.ApiError: one of its kinds, with a sentence that says what to do.
     """
     task: Task[[Address, Access], list[str]] = patient(
         _fetch_account_albums, access.retries, access.backoff
