@@ -77,10 +77,7 @@ def _limiter(_run: Path, per_second: float) -> "Limiter":
 
     # One request each 1/rate seconds, so that a rate below one a second works as well and no
     # second begins with a burst.
-    limiter = Limiter(InMemoryBucket([Rate(1, math.ceil(1000 / per_second))]), buffer_ms=1)
-    # The first turn is given away: processes that start together would else all ask at once.
-    limiter.try_acquire("images")
-    return limiter
+    return Limiter(InMemoryBucket([Rate(1, math.ceil(1000 / per_second))]), buffer_ms=1)
 
 
 # Whole seconds by the standard; a fraction is taken too, 300 years or a sign are not.
