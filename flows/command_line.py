@@ -18,6 +18,7 @@ from flows.server import ServerError, prefect_api
 from imgur_mirror.address import BadAddress, parse
 from imgur_mirror.answers import BadCredentials
 from imgur_mirror.settings import BadSettings, read_settings
+from imgur_mirror.store import StoreError, album_folder
 
 __all__ = ["main"]
 
@@ -39,11 +40,11 @@ def main(
         checked = flow.validate_parameters(parameters)
         for album in checked.get("albums", [checked.get("album")]):
             parse(album)
-        read_settings()
-    except (BadAddress, BadSettings) as error:
+        album_folder(checked.get("downloads") or read_settings().downloads, "album")
+    except (BadAddress, BadSettings, StoreError) as error:
         return _fail(str(error), WRONG_CALL)
     except (ParameterTypeError, ValidationError) as error:
-        return _fail(_first_line(error), WRONG_CALL)
+        return _fail(_one_line(error), WRONG_CALL)
     try:
         with _terminable(), prefect_api():
             state: State[Any] = flow(**checked, return_state=True)  # type: ignore[assignment]
@@ -88,7 +89,7 @@ def _fail(sentence: str, status: int) -> int:
     return status
 
 
-def _first_line(error: Exception) -> str:
+def _one_line(error: Exception) -> str:
     """Say which argument is wrong and why, out of pydantic's several lines."""
     return " ".join(str(error).split())
 

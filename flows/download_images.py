@@ -75,14 +75,19 @@ def _lost(batch: Batch, error: Exception, folder: AlbumFolder) -> tuple[Download
     """Take what the journal says where a task run ended without a result: killed, or a fault."""
     known = folder.outcomes(batch.name)
     said = f"its task run ended with {type(error).__name__}: {error}"
-    return tuple(
-        known.get((piece.image.id, piece.offset))
-        or Download(
-            id=piece.image.id,
-            name=piece.image.name,
-            outcome=Outcome.FAILED,
-            piece=piece.offset,
-            error=said,
-        )
-        for piece in batch.pieces
+    whole_instead = [row for (_, offset), row in known.items() if offset is None]
+    return (
+        *whole_instead,
+        *(
+            known.get((piece.image.id, piece.offset))
+            or Download(
+                id=piece.image.id,
+                name=piece.image.name,
+                outcome=Outcome.FAILED,
+                piece=piece.offset,
+                error=said,
+            )
+            for piece in batch.pieces
+            if piece.offset is not None or (piece.image.id, None) not in known
+        ),
     )

@@ -67,14 +67,15 @@ def _from_variable() -> list[str]:
 
 def _listed(albums: Sequence[str]) -> list[str]:
     """Put the albums of an account in its place, and each album once."""
-    listed: list[str] = []
+    listed: dict[str, str] = {}
     for album in albums:
         address = parse(album)
         if address.kind is Kind.ACCOUNT:
-            listed += fetch_account_albums(address, access(read_settings()))
+            for found in fetch_account_albums(address, access(read_settings())):
+                listed.setdefault(str(parse(found)), found)
         else:
-            listed.append(album)
-    return list(dict.fromkeys(listed))
+            listed.setdefault(str(address), album)
+    return list(listed.values())
 
 
 def _mirrored(

@@ -50,7 +50,7 @@ def mirror(
         mine.sweep(image.name for image in todo.images)
         began = time.time()
         fetched = _fetch(todo, mine, strategy, workers, settings)
-        rows = _by_image((*todo.settled.value, *fetched), mine)
+        rows = _by_image((*todo.settled.value, *fetched), mine, damaged)
         downloads = (
             *(_mourned(rows[image.id], damaged) for image in album.images),
             *_left_damaged(album, entries.values(), damaged),
@@ -66,33 +66,37 @@ def mirror(
     )
 
 
-def _splitting(
-    album: Album, workers: int, folder: AlbumFolder, settings: Settings
-) -> Splitting | None:
-    """Let large images be cut into pieces, where there is more than one connection for them."""
+def _splitting(album: Album, workers: int, folder: AlbumFolder, settings: Settings) -> Splitting:
+    """Let large images be cut into pieces, where there is more than one connection for them.
+
+    One connection goes on with the pieces of an earlier run, and makes none.
+    """
     if workers == 1:
-        return None
-    large = [image for image in album.images if (image.size or 0) > settings.split_bytes]
-    return Splitting(settings.split_bytes, workers, folder.begun(large))
+        return Splitting(settings.max_bytes, 1, folder.begun(album.images, None))
+    begun = folder.begun(album.images, settings.split_bytes)
+    return Splitting(settings.split_bytes, workers, begun)
 
 
-def _by_image(rows: Iterable[Download], folder: AlbumFolder) -> dict[str, Download]:
+def _by_image(
+    rows: Iterable[Download], folder: AlbumFolder, damaged: AbstractSet[str]
+) -> dict[str, Download]:
     """Give one row for each image, by its id."""
     pieces: dict[str, list[Download]] = {}
     for row in rows:
         pieces.setdefault(row.id, []).append(row)
-    return {image: _settled(merged(rows), folder) for image, rows in pieces.items()}
+    return {image: _settled(merged(rows), folder, damaged) for image, rows in pieces.items()}
 
 
-def _settled(row: Download, folder: AlbumFolder) -> Download:
+def _settled(row: Download, folder: AlbumFolder, damaged: AbstractSet[str]) -> Download:
     """Say what became of an image of which all that is known is that its pieces came."""
     if row.outcome is not Outcome.PIECE:
         return row
-    size = folder.files().get(row.name)
+    size = None if row.name in damaged else folder.files().get(row.name)
     if size is None:
         error = "its pieces do not make a whole; run this again"
         return replace(row, outcome=Outcome.FAILED, error=error)
-    # Put together by a worker that was killed before it could say so, or by another run.
+    # Put together by a worker that was killed before it could say so, or by another run: there
+    # was no file of that name when this run began.
     md5 = folder.digest(row.name)
     return replace(row, outcome=Outcome.DOWNLOADED, bytes=size, md5=md5, verified="length")
 

@@ -42,6 +42,7 @@ def prefect_api(home: Path | None = None) -> Iterator[str]:
         ServerError: where one was needed and did not start.
     """
     if configured := PREFECT_API_URL.value():
+        _check_reachable(configured)
         yield configured
     else:
         with prefect_server(home or PREFECT_HOME.value()) as url:
@@ -57,7 +58,10 @@ def prefect_server(home: Path) -> Iterator[str]:
     Raises:
         ServerError: where it does not start.
     """
-    home.mkdir(parents=True, exist_ok=True)
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ServerError(f"cannot make {home}: {error}; set PREFECT_HOME to a folder") from error
     port = _free_port()
     url = f"http://127.0.0.1:{port}/api"
     # Threads and processes see the environment, and not what a context variable holds.
@@ -74,6 +78,16 @@ def prefect_server(home: Path) -> Iterator[str]:
                 EventsWorker.drain_all(timeout=5)
     finally:
         _stop(server)
+
+
+def _check_reachable(url: str) -> None:
+    try:
+        httpx.get(f"{url}/health", timeout=30)
+    except (httpx.TransportError, httpx.InvalidURL) as error:
+        raise ServerError(
+            f"no Prefect server answers at {url} ({error}): start it, or set PREFECT_API_URL to "
+            "one that runs; without PREFECT_API_URL one is started for this run"
+        ) from error
 
 
 def _free_port() -> int:

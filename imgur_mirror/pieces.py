@@ -12,7 +12,7 @@ from dataclasses import replace
 from types import TracebackType
 
 from imgur_mirror.exchange import Exchange, Passing
-from imgur_mirror.heads import content_range, digest_in, etag_of
+from imgur_mirror.heads import STRONG_ETAG, content_range, digest_in, etag_of
 from imgur_mirror.kinds import is_page, kind_of
 from imgur_mirror.models import Download, Outcome, Piece
 from imgur_mirror.pace import Pace
@@ -82,7 +82,10 @@ class PieceExchange(Exchange):
     def _take(self, status: int, headers: Mapping[str, str]) -> bool:
         fits = content_range(headers) == (self._at, self._end - 1, self._total)
         self._check_size(self._total)
-        if status == 206 and fits and self._part.agree(etag_of(headers), self._total):
+        etag = etag_of(headers)
+        # Without a strong ETag nothing says that two pieces are of one version.
+        tied = etag is not None and STRONG_ETAG.fullmatch(etag) is not None
+        if status == 206 and fits and tied and self._part.agree(etag, self._total):
             return True
         self._instead = self._part.spoil(self._start)
         self._given_over = True

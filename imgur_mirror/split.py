@@ -6,6 +6,7 @@ or who puts the whole together. Lines are appended in one write each, which the 
 keeps apart whichever process they come from.
 """
 
+import errno
 import fcntl
 import hashlib
 import json
@@ -16,7 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from imgur_mirror.disk import is_at, is_free, md5, said
+from imgur_mirror.disk import is_at, is_free, md5, said, try_lock
+from imgur_mirror.heads import STRONG_ETAG
 from imgur_mirror.part import etag_file, is_resumable
 
 __all__ = ["Begun", "SplitPart", "begun", "is_sound", "missing"]
@@ -94,32 +96,35 @@ class SplitPart:
 
     def claim(self, piece: int) -> bool:
         """Tell whether it is for the worker of this piece to put the whole together."""
-        return self._is_first("claim", piece)
+        return self._say_first("claim", piece)
 
     def spoil(self, piece: int) -> bool:
         """Say that these pieces make no whole, so that no run goes on with them.
 
         Tells whether it is for the worker of this piece to fetch the image whole instead.
         """
-        return self._is_first("spoilt", piece)
+        return self._say_first("spoilt", piece)
 
     @property
     def is_spoilt(self) -> bool:
         """Whether somebody has said so."""
         return any("spoilt" in line for line in self._lines())
 
-    def _is_first(self, word: str, piece: int) -> bool:
+    def _say_first(self, word: str, piece: int) -> bool:
         """Say a word, and tell who said it first; asked again, after a crash, that one still is."""
         self._say({word: piece})
-        first = next(line[word] for line in self._lines() if word in line)
+        first = next((line[word] for line in self._lines() if word in line), piece)
         return bool(first == piece)
 
     def _version(self) -> dict[str, Any] | None:
         return next((line for line in self._lines() if "total" in line), None)
 
     def _say(self, line: dict[str, Any]) -> None:
+        # The newline before it ends a line that a full disk cut short.
+        text = b"\n" + json.dumps(line).encode() + b"\n"
         with said(self.path), _log(self.path).open("ab", buffering=0) as log:
-            log.write(json.dumps(line).encode() + b"\n")
+            if log.write(text) < len(text):
+                raise OSError(errno.ENOSPC, "a line of the log did not fit")
 
     def _lines(self) -> Iterator[dict[str, Any]]:
         with said(self.path):
@@ -162,42 +167,58 @@ class SplitPart:
             _log(self.path).unlink(missing_ok=True)
 
 
-def begun(target: Path, run: str, size: int | None) -> Begun | None:
+def begun(target: Path, run: str, size: int | None, wholes: bool) -> Begun | None:
     """Take over for a run what a dead one has of an image of that size; None if that is nothing.
 
-    Pieces are taken over, and the beginning of a whole file as well.
+    Pieces are taken over, and with `wholes` the beginning of a whole file as well. The caller holds
+    the folder's lock, so that of two runs one takes it.
     """
     with said(target.parent):
         for log in target.parent.glob(f"{target.name}.*.part.log"):
             part = log.with_suffix("")
             if _is_dead(part, target):
                 found = _usable(_read(part), size)
-                if found is not None:
-                    _take_over(part, _path(target, run), found)
+                if found is not None and _take_over(part, _path(target, run), found):
                     return found
-        return _beginning(target, run, size)
+        return _beginning(target, run, size) if wholes else None
 
 
 def _beginning(target: Path, run: str, size: int | None) -> Begun | None:
     whole = target.with_name(f"{target.name}.part")
-    if size is None or not is_resumable(whole) or not is_free(whole):
+    if size is None or not is_resumable(whole):
         return None
     etag = etag_file(whole).read_text("latin-1")
-    found = Begun(etag, size, ((0, min(whole.stat().st_size, size)),))
-    _take_over(whole, _path(target, run), found)
+    have = whole.stat().st_size
+    # No host has said yet that it is so long in all: what is as long may well be longer.
+    if have >= size or not STRONG_ETAG.fullmatch(etag):
+        return None
+    found = Begun(etag, size, ((0, have),))
+    if not _take_over(whole, _path(target, run), found):
+        return None
     etag_file(whole).unlink(missing_ok=True)
     return found
 
 
-def _take_over(part: Path, mine: Path, found: Begun) -> None:
+def _take_over(part: Path, mine: Path, found: Begun) -> bool:
+    """Give a dead run's file this run's name and log; false where another writer has it."""
     lines = [{"etag": found.etag, "total": found.total}]
     ranges = [{"start": start, "stop": stop} for start, stop in found.done]
     text = "".join(json.dumps(line) + "\n" for line in [*lines, *ranges])
-    # The file first: a log without its file would vouch for bytes that are not there.
-    part.rename(mine)
-    _log(mine).write_text(text, encoding="ascii")
-    if part != mine:
+    try:
+        descriptor = os.open(part, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    try:
+        # Held while it is renamed, so that no writer opens it in between.
+        if not try_lock(descriptor) or not is_at(descriptor, part):
+            return False
+        # The file first: a log without its file would vouch for bytes that are not there.
+        part.rename(mine)
+        _log(mine).write_text(text, encoding="ascii")
         _log(part).unlink(missing_ok=True)
+    finally:
+        os.close(descriptor)
+    return True
 
 
 def is_sound(part: Path) -> bool:
@@ -215,6 +236,8 @@ def _is_dead(part: Path, target: Path) -> bool:
 def _usable(lines: list[dict[str, Any]], size: int | None) -> Begun | None:
     version = next((line for line in lines if "total" in line), None)
     if version is None or version["total"] != size or any("spoilt" in line for line in lines):
+        return None
+    if not STRONG_ETAG.fullmatch(version["etag"] or ""):
         return None
     done = tuple((line["start"], line["stop"]) for line in lines if "start" in line)
     return Begun(version["etag"], version["total"], done) if done else None

@@ -123,15 +123,22 @@ class AlbumFolder:
         """Open the partial file of an image that this run's workers fetch in pieces together."""
         return SplitPart.open(self.path / name, self.run)
 
-    def begun(self, images: Iterable[Image]) -> dict[str, Begun]:
-        """Take over what dead runs have of these images, by name, so that pieces go on from it."""
-        with said(self.path):
-            parts = {path.name for path in self.path.glob("*.part")}
-            found = {
-                image.name: begun(self.path / image.name, self.run, image.size)
-                for image in images
-                if any(part.startswith(f"{image.name}.") for part in parts)
-            }
+    def begun(self, images: Iterable[Image], wholes_above: int | None) -> dict[str, Begun]:
+        """Take over what dead runs have of these images, by name, so that pieces go on from it.
+
+        The beginning of a whole file is taken over as a piece where the image is larger than
+        `wholes_above` bytes; never where that is None.
+        """
+        with said(self.path), locked(self.path):
+            parts = [path.name for path in self.path.glob("*.part")]
+            if not parts:
+                return {}
+            found = {}
+            for image in images:
+                if any(part.startswith(f"{image.name}.") for part in parts):
+                    wholes = wholes_above is not None and (image.size or 0) > wholes_above
+                    target = self.path / image.name
+                    found[image.name] = begun(target, self.run, image.size, wholes)
         return {name: what for name, what in found.items() if what is not None}
 
     # The manifest

@@ -1,5 +1,6 @@
 """Large images in pieces: over several connections, and whole or not at all all the same."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -7,8 +8,9 @@ import requests
 
 from flows.mirror_album import mirror_album
 from imgur_mirror.disk import StoreError
-from imgur_mirror.models import Outcome, Strategy
+from imgur_mirror.models import Image, Outcome, Strategy
 from imgur_mirror.split import missing
+from imgur_mirror.store import album_folder
 from tests.test_mirror_album import contents, manifest, new_album, put, stored
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
@@ -201,3 +203,81 @@ def test_a_full_disk_is_said_of_pieces_as_well(tmp_path):
 
     with pytest.raises(StoreError, match="cannot write"):
         SplitPart.open(tmp_path / "nowhere" / "a.jpg", "run")
+
+
+# What an earlier run left
+
+
+@pytest.fixture
+def run(tmp_path):
+    with album_folder(str(tmp_path), "album").opened() as opened:
+        yield opened
+
+
+def left_whole(run, have: int, etag: str) -> None:
+    (run.path / "a.jpg.part").write_bytes(b"x" * have)
+    (run.path / "a.jpg.part.etag").write_text(etag)
+
+
+def left_pieces(run, etag: str | None) -> None:
+    part = run.path / "a.jpg.dead.part"
+    part.write_bytes(b"x" * 3 * MB)
+    version = json.dumps({"etag": etag, "total": 3 * MB})
+    part.with_name(f"{part.name}.log").write_text(f'{version}\n{{"start": 0, "stop": {MB}}}\n')
+
+
+def taken_over(run):
+    return run.begun([Image(id="a", link="x", name="a.jpg", size=3 * MB)], MB)
+
+
+def test_the_beginning_of_a_whole_and_pieces_are_taken_over(run):
+    left_whole(run, 2 * MB, '"e"')
+    assert taken_over(run)["a.jpg"].done == ((0, 2 * MB),)
+    left_pieces(run, '"e"')
+    assert taken_over(run)["a.jpg"].done == ((0, MB),)
+
+
+@pytest.mark.parametrize("have", [3 * MB, 4 * MB])
+def test_as_much_as_the_api_says_is_not_taken_for_all(have, run):
+    """The API's sizes are not to be trusted: the host has not said that nothing follows."""
+    left_whole(run, have, '"e"')
+    assert taken_over(run) == {}
+
+
+@pytest.mark.parametrize("etag", [None, "", 'W/"e"', "\0\0\0\0"])
+def test_what_no_strong_etag_ties_together_is_not_taken_over(etag, run):
+    """Another version of the same length would be spliced to it."""
+    left_pieces(run, etag)
+    left_whole(run, 2 * MB, etag or "")
+    assert taken_over(run) == {}
+
+
+def test_one_of_two_runs_takes_over_what_a_dead_one_left(run):
+    left_pieces(run, '"e"')
+    with album_folder(str(run.path.parent), "album").opened() as other:
+        assert list(taken_over(run)) == ["a.jpg"]
+        assert taken_over(other) == {}
+
+
+def test_a_file_that_another_run_writes_is_not_taken_over(run):
+    left_whole(run, 2 * MB, '"e"')
+    with run.part("a.jpg") as writing:
+        assert writing.resume() == '"e"'
+        assert taken_over(run) == {}
+
+
+def test_pieces_without_an_etag_are_fetched_whole(large, imgur, downloads):
+    album, image = large
+    put(imgur, f"faults/{image}", {"kind": "no-etag", "times": None})
+    mirror_album(album, Strategy.THREADS, 4)
+    assert 200 in [row["status"] for row in served(imgur, image)]
+    assert stored(downloads / album) == contents(imgur, album)
+
+
+def test_one_connection_goes_on_with_pieces(large, imgur, downloads):
+    album, image = large
+    put(imgur, f"faults/{image}", {"kind": "status", "status": 403, "skip": 1, "times": 1})
+    assert mirror_album(album, Strategy.THREADS, 4, return_state=True).is_failed()
+    mirror_album(album, Strategy.SEQUENTIAL)
+    assert bytes_sent(imgur, image) == 5 * MB
+    assert stored(downloads / album) == contents(imgur, album)
