@@ -11,6 +11,7 @@ from prefect.deployments.runner import RunnerDeployment
 from prefect.schedules import Cron, Schedule
 
 from deployments.demo import HOME
+from deployments.watch import watch
 from flows.server import PROJECT, ServerError, prefect_api
 
 __all__ = ["deployments"]
@@ -50,6 +51,7 @@ def main() -> int:
     """Serve until Ctrl-C, with the Prefect server that is configured or one of its own."""
     try:
         with prefect_api(HOME) as api:
+            watch(api)
             print(f"Serving; the UI is at {api.removesuffix('/api')} - Ctrl-C stops it", flush=True)
             serve(*deployments())
     except ServerError as error:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from deployments.demo import HOME
+from deployments.watch import watch
 from flows.server import PROJECT, ServerError, prefect_api
 
 POOL = "imgur-mirror"
@@ -21,6 +22,7 @@ def up() -> int:
         with prefect_api(HOME) as api:
             _prefect("work-pool", "create", POOL, "--type", "process", "--overwrite")
             _prefect("deploy", "--all")
+            watch(api)
             with _worker() as worker:
                 print(f"The UI is at {api.removesuffix('/api')} - Ctrl-C stops all", flush=True)
                 return worker.wait()

@@ -3,10 +3,12 @@
 import inspect
 from pathlib import Path
 
+import httpx
 import pytest
 import yaml
 
 from deployments.serve import deployments
+from deployments.watch import automation, watch
 
 PROJECT = Path(__file__).parent.parent
 LISTED = yaml.safe_load((PROJECT / "prefect.yaml").read_text())["deployments"]
@@ -35,3 +37,12 @@ def test_no_path_of_a_machine_is_in_the_file():
     text = (PROJECT / "prefect.yaml").read_text()
     assert str(PROJECT) not in text
     assert "{{ $PWD }}" in text
+
+
+def test_the_watch_is_set_once(prefect_server):
+    watch(prefect_server)
+    watch(prefect_server)
+    found = httpx.post(f"{prefect_server}/automations/filter", json={}, timeout=10).json()
+    mine = [one for one in found if one["name"] == automation()["name"]]
+    assert len(mine) == 1
+    httpx.delete(f"{prefect_server}/automations/{mine[0]['id']}", timeout=10).raise_for_status()

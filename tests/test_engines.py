@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from benchmarks.crash import members
+from deployments.watch import automation
 from flows import server
 from imgur_mirror.models import Strategy
 from imgur_mirror.names import artifact_key
@@ -147,38 +148,10 @@ PATIENCE = 45
 """Seconds: more than the 30 between two heartbeats, so that no healthy run is taken for dead."""
 
 
-def automation():
-    """What makes a run Crashed that was heard of, but not for a while, and did not end."""
-    ends = ("Completed", "Failed", "Cancelled", "Crashed")
-    return {
-        "name": "a dead run is Crashed",
-        "trigger": {
-            "type": "event",
-            "posture": "Proactive",
-            "match": {"prefect.resource.id": ["prefect.flow-run.*"]},
-            "after": ["prefect.flow-run.heartbeat"],
-            "expect": [
-                "prefect.flow-run.heartbeat",
-                *(f"prefect.flow-run.{end}" for end in ends),
-            ],
-            "for_each": ["prefect.resource.id"],
-            "threshold": 1,
-            "within": PATIENCE,
-        },
-        "actions": [
-            {
-                "type": "change-flow-run-state",
-                "state": "CRASHED",
-                "message": "its process is gone",
-            }
-        ],
-    }
-
-
 @pytest.fixture(scope="module")
 def killed(imgur, prefect_server, tmp_path_factory):
     """A run that was killed in mid-work, and the images of its album."""
-    made = httpx.post(f"{prefect_server}/automations/", json=automation())
+    made = httpx.post(f"{prefect_server}/automations/", json=automation(PATIENCE))
     made.raise_for_status()
     images = imgur.album("Killed1", [40_000] * 40)
     run = Run(imgur, "Killed1", "async", tmp_path_factory.mktemp("killed") / "mirror")
