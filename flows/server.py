@@ -5,13 +5,14 @@ would start one more; so what is run without a server gets a real one.
 """
 
 import os
+import random
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -24,6 +25,8 @@ __all__ = ["ServerError", "prefect_api", "prefect_server"]
 
 START = 120
 """Seconds that a first start, with its migrations, may take on a slow machine."""
+
+PORTS = range(20_000, 32_768)
 
 PROJECT = Path(__file__).parent.parent
 
@@ -91,10 +94,15 @@ def _check_reachable(url: str) -> None:
 
 
 def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Find a port below those that the system gives to outgoing connections.
+
+    One of theirs may be taken by a connection in the seconds until the server listens.
+    """
+    for port in random.sample(PORTS, len(PORTS)):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise ServerError(f"no port from {PORTS.start} to {PORTS.stop} is free for a Prefect server")
 
 
 def _start(port: int, home: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
