@@ -1,6 +1,5 @@
 """Server, worker and deployments on one machine, stopped together by Ctrl-C: `make up`."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -9,7 +8,7 @@ from contextlib import contextmanager
 
 from deployments.demo import HOME
 from deployments.watch import watch
-from flows.server import PROJECT, ServerError, prefect_api
+from flows.server import PROJECT, ServerError, prefect_api, stop
 
 POOL = "imgur-mirror"
 PREFECT = [sys.executable, "-m", "prefect", "--no-prompt"]
@@ -50,13 +49,7 @@ def _worker() -> Iterator[subprocess.Popen[bytes]]:
     try:
         yield worker
     finally:
-        if worker.poll() is None:
-            os.killpg(worker.pid, signal.SIGINT)
-            try:
-                worker.wait(30)
-            except subprocess.TimeoutExpired:
-                os.killpg(worker.pid, signal.SIGKILL)
-                worker.wait()
+        stop(worker, signal.SIGINT, 30)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from prefect.events.worker import EventsWorker
 from prefect.logging.handlers import APILogWorker
 from prefect.settings import PREFECT_API_URL, PREFECT_HOME
 
-__all__ = ["ServerError", "prefect_api", "prefect_server"]
+__all__ = ["ServerError", "prefect_api", "prefect_server", "stop"]
 
 START = 120
 """Seconds that a first start, with its migrations, may take on a slow machine."""
@@ -80,7 +80,7 @@ def prefect_server(home: Path) -> Iterator[str]:
                 APILogWorker.drain_all(timeout=5)
                 EventsWorker.drain_all(timeout=5)
     finally:
-        _stop(server)
+        stop(server, signal.SIGTERM, 20)
 
 
 def _check_reachable(url: str) -> None:
@@ -148,10 +148,13 @@ def _environment(values: dict[str, str]) -> Iterator[None]:
         refresh_global_settings_context()
 
 
-def _stop(server: subprocess.Popen[bytes]) -> None:
-    os.killpg(server.pid, signal.SIGTERM)
+def stop(child: subprocess.Popen[bytes], sign: signal.Signals, patience: float) -> None:
+    """Stop a process and all of its session, by force after `patience` seconds."""
+    if child.poll() is not None:
+        return
+    os.killpg(child.pid, sign)
     try:
-        server.wait(20)
+        child.wait(patience)
     except subprocess.TimeoutExpired:
-        os.killpg(server.pid, signal.SIGKILL)
-        server.wait()
+        os.killpg(child.pid, signal.SIGKILL)
+        child.wait()

@@ -232,7 +232,7 @@ def mortal(tmp_path):
 
     bring()
     yield url, take, bring
-    server._stop(living[-1])
+    server.stop(living[-1], signal.SIGTERM, 20)
 
 
 def test_a_server_that_is_away_for_a_while_costs_nothing(imgur, mortal, tmp_path):
