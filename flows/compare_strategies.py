@@ -13,8 +13,10 @@ from flows.mirroring import mirror
 from flows.parameters import AlbumAddress, Workers, album_name
 from imgur_mirror.address import BadAddress, parse
 from imgur_mirror.answers import ApiError
+from imgur_mirror.comparison import comparison_headline, comparison_rows
+from imgur_mirror.markdown import text_table
 from imgur_mirror.models import Album, Mirrored, Strategy
-from imgur_mirror.report import comparison_headline, comparison_rows, missing, text_table
+from imgur_mirror.report import missing
 from imgur_mirror.settings import BadSettings, Settings, read_settings
 from imgur_mirror.store import AlbumFolder, StoreError, album_folder
 from tasks.album import fetch_album

@@ -10,7 +10,19 @@ if TYPE_CHECKING:
     from matplotlib.container import BarContainer
     from matplotlib.figure import Figure
 
-__all__ = ["Cell", "Row", "bar_chart", "data_address", "duration"]
+__all__ = [
+    "FAINT",
+    "INK",
+    "PAPER",
+    "STYLE",
+    "WIDTH",
+    "Cell",
+    "Row",
+    "bar_chart",
+    "data_address",
+    "duration",
+    "svg_text",
+]
 
 Cell = str | int | float
 Row = dict[str, Cell]
@@ -81,7 +93,7 @@ def bar_chart(rows: Sequence[Row]) -> str:
         )
         _frame(axes, rows)
         _bars(axes, rows)
-        return _svg(figure)
+        return svg_text(figure)
 
 
 def _frame(axes: "Axes", rows: Sequence[Row]) -> None:
@@ -136,7 +148,8 @@ def _inscribe(axes: "Axes", part: str, rows: Sequence[Row], drawn: "BarContainer
             )
 
 
-def _svg(figure: "Figure") -> str:
+def svg_text(figure: "Figure") -> str:
+    """A figure as SVG, the same bytes for the same figures; draw it within `STYLE`."""
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", facecolor=PAPER, metadata=UNDATED)
     return buffer.getvalue()

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from imgur_mirror.charts import Row
+from imgur_mirror.markdown import text_table
 from imgur_mirror.models import AlbumResult, Outcome
-from imgur_mirror.report import text_table
 
 __all__ = ["summary_headline", "summary_rows", "summary_text"]
 

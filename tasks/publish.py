@@ -6,7 +6,7 @@ from prefect import task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
 
-from imgur_mirror import report
+from imgur_mirror import comparison, report
 from imgur_mirror.models import AlbumResult, Mirrored, Sealed
 from imgur_mirror.names import artifact_key
 from imgur_mirror.summary import summary_headline, summary_rows
@@ -45,11 +45,11 @@ def _publish_comparison(sealed: Sealed[Sequence[Mirrored]], notes: Sequence[str]
     runs = sealed.value
     key = artifact_key(runs[0].album.id)
     create_table_artifact(
-        [dict(row) for row in report.comparison_rows(runs)],
+        [dict(row) for row in comparison.comparison_rows(runs)],
         key=f"strategies-{key}",
-        description=report.comparison_headline(runs),
+        description=comparison.comparison_headline(runs),
     )
-    create_markdown_artifact(report.comparison_markdown(runs, notes), key=f"comparison-{key}")
+    create_markdown_artifact(comparison.comparison_markdown(runs, notes), key=f"comparison-{key}")
 
 
 def publish_summary(results: Sequence[AlbumResult]) -> None:

@@ -13,17 +13,10 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from imgur_mirror.charts import bar_chart, data_address, duration
+from imgur_mirror.comparison import comparison_headline, comparison_markdown, comparison_rows
+from imgur_mirror.markdown import text_table
 from imgur_mirror.models import Album, Download, Mirrored, Outcome, Strategy, Timings
-from imgur_mirror.report import (
-    comparison_headline,
-    comparison_markdown,
-    comparison_rows,
-    headline,
-    image_rows,
-    mirror_markdown,
-    missing,
-    text_table,
-)
+from imgur_mirror.report import headline, image_rows, mirror_markdown, missing
 
 BEGAN = 1_700_000_000.0
 SVG = "{http://www.w3.org/2000/svg}"
