@@ -1,7 +1,9 @@
 """A batch: the pieces that one task run fetches one after another, and what became of each."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
+from typing import Self
 
 from imgur_mirror.exchange import Exchange
 from imgur_mirror.hosts import Proxies
@@ -12,7 +14,7 @@ from imgur_mirror.settings import Wire
 from imgur_mirror.store import AlbumFolder, StoreError
 from imgur_mirror.whole import WholeExchange
 
-__all__ = ["Batch", "BatchFailed", "Work"]
+__all__ = ["Batch", "BatchFailed", "Work", "settled", "together"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,20 @@ class Batch:
         first, more = self.pieces[0], len(self.pieces) - 1
         at = "" if first.offset is None else f" from {first.offset / 1e6:.1f} MB"
         return f"{first.image.name}{at}" + (f" +{more}" if more else "")
+
+
+def together(batches: Sequence[Batch], count: int) -> tuple[Batch, ...]:
+    """Put each `count` batches into one, for a task run that has so many connections."""
+    return tuple(
+        Batch(one[0].name, tuple(_in_turns(one)))
+        for one in (batches[start : start + count] for start in range(0, len(batches), count))
+    )
+
+
+def _in_turns(batches: Sequence[Batch]) -> Iterator[Piece]:
+    # Each has its largest first, and so has what is taken from them in turns.
+    for turn in zip_longest(*(batch.pieces for batch in batches)):
+        yield from (piece for piece in turn if piece is not None)
 
 
 class BatchFailed(Exception):
@@ -48,6 +64,18 @@ class BatchFailed(Exception):
         return any(row.passing for row in self.downloads)
 
 
+def settled(rows: Iterable[Download]) -> tuple[Download, ...]:
+    """Give the outcomes of a batch.
+
+    Raises:
+        BatchFailed: where an image failed; it carries the outcomes too.
+    """
+    downloads = tuple(rows)
+    if any(row.outcome is Outcome.FAILED for row in downloads):
+        raise BatchFailed(downloads)
+    return downloads
+
+
 class Work:
     """One run of a batch: takes up where an earlier run of the same batch ended.
 
@@ -63,24 +91,37 @@ class Work:
         self._wire = wire
         self._worker = worker
         self._rows = folder.outcomes(batch.name)
+        self._journal = folder.journal(batch.name)
         self._broken: str | None = None
         self.proxies = Proxies()
         self.pace = Pace(folder.state, wire.max_requests_per_second)
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._journal.close()
+
     def exchanges(self) -> Iterator[Exchange]:
         """Give what is still to be fetched; ends early when the store cannot be written."""
         for piece in self._batch.pieces:
-            yield from self._opened(piece)
-            row = self._rows.get(_key(piece))
-            if row is not None and row.instead:
-                yield from self._opened(Piece(piece.image), row.md5)
+            yield from self.exchanges_of(piece, self._worker)
 
-    def _opened(self, piece: Piece, unvouched: str | None = None) -> Iterator[Exchange]:
+    def exchanges_of(self, piece: Piece, worker: str | None) -> Iterator[Exchange]:
+        """Give what is still to be fetched of one piece, over the connection of that name."""
+        yield from self._opened(piece, worker)
+        row = self._rows.get(_key(piece))
+        if row is not None and row.instead:
+            yield from self._opened(Piece(piece.image), worker, row.md5)
+
+    def _opened(
+        self, piece: Piece, worker: str | None, unvouched: str | None = None
+    ) -> Iterator[Exchange]:
         """Give the exchange of a piece, unless an earlier one was the last."""
         last = self._rows.get(_key(piece))
         if self._broken is not None or (last is not None and not last.passing):
             return
-        about = (piece, self._folder, self._wire, self.pace, last, self._worker)
+        about = (piece, self._folder, self._wire, self.pace, last, worker)
         try:
             if piece.offset is None:
                 exchange: Exchange = WholeExchange(*about, unvouched)
@@ -91,21 +132,21 @@ class Work:
         else:
             yield exchange
 
-    def give_up(self, exchange: Exchange, error: Exception) -> Download:
-        """Turn what went wrong into an outcome; a store that fails ends the whole batch."""
+    def give_up(self, exchange: Exchange, error: Exception) -> None:
+        """Record what went wrong as the outcome; a store that fails ends the whole batch."""
         if isinstance(error, StoreError):
             self._broken = str(error)
         try:
-            return exchange.gave_up(error)
+            self.record(exchange.gave_up(error))
         except StoreError as also:
             self._broken = str(also)
-            return self._failed(exchange.piece)
+            self.record(self._failed(exchange.piece))
 
     def record(self, download: Download) -> None:
         """Keep an outcome, on the disk as well."""
         self._rows[download.id, download.piece] = download
         try:
-            self._folder.append(self._batch.name, download)
+            self._journal.append(download)
         except StoreError as error:
             self._broken = str(error)
 
@@ -123,9 +164,7 @@ class Work:
         if self._broken is not None:
             # What might pass otherwise does not while nothing can be stored.
             rows = [replace(row, passing=False) for row in rows]
-        if any(row.outcome is Outcome.FAILED for row in rows):
-            raise BatchFailed(tuple(rows))
-        return tuple(rows)
+        return settled(rows)
 
     def _failed(self, piece: Piece) -> Download:
         return Download(

@@ -99,7 +99,7 @@ class Exchange(ABC):
         self.url = piece.image.link
         self.asking = True
         self.piece = piece
-        self._folder = folder
+        self.folder = folder
         self._wire = wire
         self._pace = pace
         self._worker = worker or f"{os.getpid()}/{threading.get_ident()}"
@@ -236,13 +236,26 @@ class Exchange(ABC):
         """
 
     @abstractmethod
-    def complete(self) -> Download | None:
-        """Check what came and put it in place; None where there is more to ask for.
+    def complete(self) -> bool:
+        """Check what came and write it down; false where there is more to ask for.
 
         Raises:
             Gone: what came is Imgur's picture for removed images.
             Passing: it is not whole, or not a picture.
             StoreError: where it cannot be stored.
+        """
+
+    @property
+    def unsynced(self) -> int | None:
+        """The descriptor of what has to reach the disk before `place`, if there is such a file."""
+        return None
+
+    @abstractmethod
+    def place(self) -> Download:
+        """Put in place what is complete, once it has reached the disk.
+
+        Raises:
+            StoreError: where it cannot be.
         """
 
     @abstractmethod

@@ -22,8 +22,8 @@ _READ = 1 << 20
 class Part:
     """The file an image is written to until it is whole: hashed, brought to the disk, then renamed.
 
-    Up to `SMALL` bytes wait in memory: to make a file waits for the disk, and so is done once, in
-    `place`, where no event loop waits with it. Use it as a context manager: unless `place` was
+    Up to `SMALL` bytes wait in memory: to make a file waits for the disk, and so is done once, by
+    `file`, where no event loop waits with it. Use it as a context manager: unless `place` was
     called, what was written is kept when it can be continued (`RESUMABLE` bytes and an ETag) and
     removed when not.
     """
@@ -34,6 +34,7 @@ class Part:
         self.size = 0
         self._descriptor: int | None = None
         self._waiting: list[bytes] = []
+        self._hashed = 0
         self._digest = md5()
         self._has_etag = self._placed = False
 
@@ -54,10 +55,10 @@ class Part:
     @property
     def md5(self) -> str:
         """The digest of what was written, in hex."""
-        digest = self._digest.copy()
-        for block in self._waiting:
-            digest.update(block)
-        return digest.hexdigest()
+        for block in self._waiting[self._hashed :]:
+            self._digest.update(block)
+        self._hashed = len(self._waiting)
+        return self._digest.hexdigest()
 
     @property
     def head(self) -> bytes:
@@ -85,7 +86,7 @@ class Part:
 
     def restart(self, etag: str | None = None) -> None:
         """Throw away what is there; `etag` is kept beside what comes, so that it can go on."""
-        self.size = 0
+        self.size = self._hashed = 0
         self._waiting = []
         self._digest = md5()
         with said(self.path):
@@ -95,7 +96,7 @@ class Part:
                 self._etag.unlink(missing_ok=True)
             self._has_etag = etag is not None and _may_be_sent(etag)
             if etag is not None and self._has_etag:
-                self._file()
+                self.file()
                 self._etag.write_text(etag, encoding="ascii")
 
     def write(self, block: bytes) -> None:
@@ -108,13 +109,16 @@ class Part:
             self._waiting.append(block)
         else:
             with said(self.path):
-                self._append(self._file(), block)
+                self._append(self.file(), block)
+                self._digest.update(block)
         self.size += len(block)
 
-    def place(self) -> None:
-        """Bring the bytes to the disk, then the file to its name."""
+    def place(self, *, synced: bool = False) -> None:
+        """Bring the bytes to the disk, unless that was done, then the file to its name."""
         with said(self.path):
-            os.fdatasync(self._file())
+            descriptor = self.file()
+            if not synced:
+                os.fdatasync(descriptor)
             self.path.rename(self.target)
             self._placed = True
             if self._has_etag:
@@ -124,17 +128,23 @@ class Part:
         """Throw away what is there, whatever could be continued."""
         self.restart()
 
-    def _file(self) -> int:
-        """Give the file, made if need be, with all in it that waited in memory."""
+    def file(self) -> int:
+        """Give the file, made if need be, with all in it that waited in memory.
+
+        Raises:
+            StoreError: where it cannot be written.
+        """
         if self._descriptor is not None:
             return self._descriptor
-        descriptor = self._open()
-        if os.fstat(descriptor).st_size:
-            os.ftruncate(descriptor, 0)
-        waiting, self._waiting, self.size = self._waiting, [], 0
-        for block in waiting:
-            self._append(descriptor, block)
-            self.size += len(block)
+        with said(self.path):
+            descriptor = self._open()
+            if os.fstat(descriptor).st_size:
+                os.ftruncate(descriptor, 0)
+            _ = self.md5  # takes in what waits
+            waiting, self._waiting, self._hashed = b"".join(self._waiting), [], 0
+            self.size = 0
+            self._append(descriptor, waiting)
+            self.size = len(waiting)
         return descriptor
 
     def _open(self) -> int:
@@ -157,7 +167,6 @@ class Part:
         written = 0
         while written < len(block):
             written += os.pwrite(descriptor, block[written:], self.size + written)
-        self._digest.update(block)
 
     @property
     def _etag(self) -> Path:

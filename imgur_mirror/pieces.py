@@ -98,15 +98,18 @@ class PieceExchange(Exchange):
         self._at += len(block)
         self._received += len(block)
 
-    def complete(self) -> Download | None:
+    def complete(self) -> bool:
         if self._given_over:
-            return self._download(Outcome.PIECE, instead=self._instead)
+            return True
         if self._at < self._end:
             raise Passing(f"the body is short: {self._at} of {self._end} bytes")
         self._keep()
         self._ask_next()
-        if self.asking:
-            return None
+        return not self.asking
+
+    def place(self) -> Download:
+        if self._given_over:
+            return self._download(Outcome.PIECE, instead=self._instead)
         if missing(self._part.done, 0, self._total) or not self._part.claim(self._start):
             return self._download(Outcome.PIECE, bytes=self._stop - self._start)
         return self._put_together()

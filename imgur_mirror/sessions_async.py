@@ -6,6 +6,7 @@ cookies, following nothing by themselves.
 
 import asyncio
 import heapq
+import os
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -19,7 +20,7 @@ from imgur_mirror.exchange import BLOCK, HEADERS
 from imgur_mirror.hosts import check_address, is_listed_with_port
 from imgur_mirror.settings import Wire
 
-__all__ = ["connections", "shared_connections"]
+__all__ = ["SharedConnections", "connections", "shared_connections"]
 
 
 class SharedConnections:
@@ -38,7 +39,8 @@ class SharedConnections:
             self._used += 1
         number = heapq.heappop(self._free)
         try:
-            yield f"slot {number}"
+            # Named after its process too: a cluster has such slots in several.
+            yield f"{os.getpid()}/slot {number}"
         finally:
             heapq.heappush(self._free, number)
 

@@ -17,12 +17,13 @@ import secrets
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
 from imgur_mirror.disk import StoreError, is_free, locked, md5, said, sync_folder, write_whole
+from imgur_mirror.journal import Journal
 from imgur_mirror.manifest import (
     MANIFEST,
     Entry,
@@ -38,8 +39,6 @@ from imgur_mirror.part import Part, is_resumable, remove_unless_locked
 from imgur_mirror.split import Begun, SplitPart, begun, is_sound
 
 __all__ = ["AlbumFolder", "StoreError", "album_folder"]
-
-_FIELDS = tuple(field.name for field in fields(Download))
 
 
 def album_folder(downloads: str, album_id: str) -> "AlbumFolder":
@@ -221,23 +220,15 @@ class AlbumFolder:
         state = self.path / f".run-{run}"
         return state.exists() and not is_free(state)
 
-    def journal(self, batch: str) -> Path:
-        """Name the journal of one batch of this run."""
-        return self.state / f"{batch}.jsonl"
-
-    def append(self, batch: str, download: Download) -> None:
-        """Add an outcome to a batch's journal; only its one task run writes there."""
-        # The newline before it ends a line that a full disk or a killed worker cut short.
-        line = f"\n{json.dumps({name: getattr(download, name) for name in _FIELDS})}\n".encode()
-        with said(self.path), self.journal(batch).open("ab", buffering=0) as journal:
-            while line:
-                line = line[journal.write(line) :]
+    def journal(self, batch: str) -> Journal:
+        """Give the journal of one batch of this run."""
+        return Journal(self.state / f"{batch}.jsonl")
 
     def outcomes(self, batch: str) -> dict[tuple[str, int | None], Download]:
         """Read the latest outcome of each piece in a batch's journal, by image id and offset."""
         with said(self.path):
             try:
-                journal = self.journal(batch).read_bytes()
+                journal = self.journal(batch).path.read_bytes()
             except FileNotFoundError:
                 return {}
             return {(row.id, row.piece): row for row in outcomes_in(journal)}

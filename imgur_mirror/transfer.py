@@ -14,6 +14,7 @@ import urllib3
 from imgur_mirror.batch import Batch, Work
 from imgur_mirror.exchange import BLOCK, FAILURES, SMALL, Exchange, unexpected
 from imgur_mirror.models import Download
+from imgur_mirror.placing import placed
 from imgur_mirror.sessions import thread_session
 from imgur_mirror.settings import Wire
 from imgur_mirror.store import AlbumFolder
@@ -27,38 +28,32 @@ def fetch_batch(batch: Batch, folder: AlbumFolder, wire: Wire) -> tuple[Download
     Raises:
         BatchFailed: where an image failed, after all others were tried.
     """
-    work = Work(batch, folder, wire)
     session = thread_session(wire)
-    for exchange in work.exchanges():
-        with exchange:
-            work.record(_fetch(session, exchange, work, wire))
-    return work.result()
+    with Work(batch, folder, wire) as work:
+        for exchange in work.exchanges():
+            with exchange:
+                _fetch(session, exchange, work, wire)
+        return work.result()
 
 
-def _fetch(session: requests.Session, exchange: Exchange, work: Work, wire: Wire) -> Download:
+def _fetch(session: requests.Session, exchange: Exchange, work: Work, wire: Wire) -> None:
     try:
         exchange.check()
         while True:
             while exchange.asking:
                 _wait(work)
                 _ask(session, exchange, work, wire)
-            if download := exchange.complete():
-                return download
+            if placed(exchange, work.record).result():
+                return
     except (*FAILURES, requests.RequestException, urllib3.exceptions.HTTPError) as error:
-        return work.give_up(exchange, error)
+        work.give_up(exchange, error)
     except Exception as error:  # noqa: BLE001 - every image ends as an outcome
-        return work.give_up(exchange, unexpected(error))
+        work.give_up(exchange, unexpected(error))
 
 
 def _wait(work: Work) -> None:
-    limiter = work.pace.limiter
-    if limiter:
-        limiter.try_acquire("images")
-    while seconds := work.pace.wait():
+    for seconds in work.pace.waits():
         time.sleep(seconds)
-        if limiter:
-            # Whoever waited asks for a turn of its own, or all would ask at once.
-            limiter.try_acquire("images")
 
 
 def _ask(session: requests.Session, exchange: Exchange, work: Work, wire: Wire) -> None:

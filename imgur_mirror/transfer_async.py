@@ -4,26 +4,29 @@
 """
 
 import asyncio
-from collections.abc import Callable
-from contextlib import suppress
-from typing import TypeVar
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
 import aiohttp
 
 from imgur_mirror.batch import Batch, Work
 from imgur_mirror.exchange import FAILURES, SMALL, Exchange, unexpected
-from imgur_mirror.models import Download
-from imgur_mirror.sessions_async import shared_connections
+from imgur_mirror.models import Download, Piece
+from imgur_mirror.placing import placed
+from imgur_mirror.sessions_async import SharedConnections, connections, shared_connections
 from imgur_mirror.settings import Wire
 from imgur_mirror.store import AlbumFolder
 
-__all__ = ["fetch_batch_async"]
+__all__ = ["fetch_batch_async", "fetching_at_once"]
 
-_T = TypeVar("_T")
+AHEAD = 2
+"""Images that a connection is at: one on the wire, one that is brought to the disk meanwhile."""
 
 
-async def fetch_batch_async(batch: Batch, folder: AlbumFolder, wire: Wire) -> tuple[Download, ...]:
-    """Fetch a batch over one of this loop's connections, one image after another.
+async def fetch_batch_async(
+    batch: Batch, folder: AlbumFolder, wire: Wire, at_once: int = 1
+) -> tuple[Download, ...]:
+    """Fetch a batch over so many of this loop's connections, each one image after another.
 
     Runs on a loop that has entered `connections`.
 
@@ -31,48 +34,79 @@ async def fetch_batch_async(batch: Batch, folder: AlbumFolder, wire: Wire) -> tu
         BatchFailed: where an image failed, after all others were tried.
     """
     shared = shared_connections()
-    with shared.slot() as slot:
-        work = Work(batch, folder, wire, slot)
-        for exchange in work.exchanges():
-            with exchange:
-                work.record(await _fetch_async(shared.session, exchange, work))
+    # Each connection takes the next when it has done its last.
+    pieces = iter(batch.pieces)
+    with Work(batch, folder, wire) as work:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(min(at_once, len(batch.pieces))):
+                group.create_task(_fetch_each(pieces, shared, work))
         return work.result()
 
 
-async def _fetch_async(session: aiohttp.ClientSession, exchange: Exchange, work: Work) -> Download:
+@contextmanager
+def fetching_at_once(
+    folder: AlbumFolder, wire: Wire, at_once: int
+) -> Iterator[Callable[[Batch], tuple[Download, ...]]]:
+    """Give what fetches batches over so many connections, on a loop of its own, as it is called.
+
+    It raises `BatchFailed` as `fetch_batch_async` does.
+    """
+    shared = connections(wire)
+    with asyncio.Runner() as loop:
+        loop.run(shared.__aenter__())
+        try:
+            yield lambda batch: loop.run(fetch_batch_async(batch, folder, wire, at_once))
+        finally:
+            loop.run(shared.__aexit__(None, None, None))
+
+
+async def _fetch_each(pieces: Iterator[Piece], shared: SharedConnections, work: Work) -> None:
+    """Fetch over one connection, which goes on while the last image is brought to the disk."""
+    connection = asyncio.Lock()
+
+    async def fetch() -> None:
+        for piece in pieces:
+            for exchange in work.exchanges_of(piece, slot):
+                with exchange:
+                    await _fetch_async(shared.session, connection, exchange, work)
+
+    with shared.slot() as slot:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(AHEAD):
+                group.create_task(fetch())
+
+
+async def _fetch_async(
+    session: aiohttp.ClientSession, connection: asyncio.Lock, exchange: Exchange, work: Work
+) -> None:
     try:
         exchange.check()
         while True:
-            while exchange.asking:
-                await _wait_async(work)
-                await _ask_async(session, exchange, work)
-            # The bytes are brought to the disk beside the loop, which has others to serve.
-            if download := await _beside(exchange.complete):
-                return download
+            async with connection:
+                while exchange.asking:
+                    await _wait_async(work)
+                    await _ask_async(session, exchange, work)
+            if await _placed_async(exchange, work):
+                return
     except (*FAILURES, aiohttp.ClientError) as error:
-        return work.give_up(exchange, error)
+        work.give_up(exchange, error)
     except Exception as error:  # noqa: BLE001 - every image ends as an outcome
-        return work.give_up(exchange, unexpected(error))
+        work.give_up(exchange, unexpected(error))
 
 
-async def _beside(function: Callable[[], _T]) -> _T:
-    """Call in a thread; when cancelled, only once that is done: the file must not close before."""
-    thread = asyncio.ensure_future(asyncio.to_thread(function))
+async def _placed_async(exchange: Exchange, work: Work) -> bool:
+    """Wait until it is placed; when cancelled as well: the file must not be closed before."""
+    done = asyncio.wrap_future(placed(exchange, work.record))
     try:
-        return await asyncio.shield(thread)
+        return await asyncio.shield(done)
     except asyncio.CancelledError:
-        await asyncio.wait([thread])
+        await asyncio.wait([done])
         raise
 
 
 async def _wait_async(work: Work) -> None:
-    limiter = work.pace.limiter
-    if limiter:
-        await limiter.try_acquire_async("images")
-    while seconds := work.pace.wait():
+    for seconds in work.pace.waits():
         await asyncio.sleep(seconds)
-        if limiter:
-            await limiter.try_acquire_async("images")
 
 
 async def _ask_async(session: aiohttp.ClientSession, exchange: Exchange, work: Work) -> None:

@@ -44,6 +44,7 @@ class WholeExchange(Exchange):
         self._framed = False
         self._unvouched = unvouched
         self._same = False
+        self._verified: str | None = None
 
     def _resumed(self) -> str | None:
         """Take up what an earlier try left, and give its ETag."""
@@ -137,9 +138,9 @@ class WholeExchange(Exchange):
         self._part.write(block)
         self._received += len(block)
 
-    def complete(self) -> Download | None:
+    def complete(self) -> bool:
         if self._same:
-            return self._unchanged()
+            return True
         size, md5 = self._part.size, self._part.md5
         if size == 0:
             raise Passing("the body is empty")
@@ -151,16 +152,31 @@ class WholeExchange(Exchange):
         if is_page(self._part.head):
             self._part.discard()
             raise Passing("an HTML page came instead of a picture")
-        verified = self._vouch(size, md5)
-        if verified is None:
-            return None
-        kind = kind_of(self._part.head)
-        if kind is None and verified != "etag":
+        self._verified = self._vouch(size, md5)
+        if self._verified is None:
+            return False
+        if self._verified != "etag" and kind_of(self._part.head) is None:
             self._part.discard()
             raise Passing("what came is no picture or video of a known kind")
-        self._part.place()
+        self._part.file()
+        return True
+
+    @property
+    def unsynced(self) -> int | None:
+        return None if self._same else self._part.file()
+
+    def place(self) -> Download:
+        if self._same:
+            return self._unchanged()
+        kind = kind_of(self._part.head)
+        self._part.place(synced=True)
         return self._download(
-            Outcome.DOWNLOADED, bytes=size, md5=md5, etag=self._etag, type=kind, verified=verified
+            Outcome.DOWNLOADED,
+            bytes=self._part.size,
+            md5=self._part.md5,
+            etag=self._etag,
+            type=kind,
+            verified=self._verified,
         )
 
     def _vouch(self, size: int, md5: str) -> str | None:
@@ -187,7 +203,7 @@ class WholeExchange(Exchange):
         return "length"
 
     def _unchanged(self) -> Download:
-        path = self._folder.path / self.image.name
+        path = self.folder.path / self.image.name
         with path.open("rb") as file:
             head = file.read(64)
         return self._download(

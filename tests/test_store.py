@@ -599,27 +599,28 @@ def test_a_manifest_with_any_value_changed_is_set_aside_or_sound(field, value):
 
 
 def test_a_journal_tells_the_latest_of_each_image(folder):
-    folder.append("00000", failed("a"))
-    folder.append("00000", row("b"))
-    folder.append("00000", row("a"))
-    folder.append("00001", gone("c"))
+    folder.journal("00000").append(failed("a"))
+    folder.journal("00000").append(row("b"))
+    folder.journal("00000").append(row("a"))
+    folder.journal("00001").append(gone("c"))
     assert folder.outcomes("00000") == {("a", None): row("a"), ("b", None): row("b")}
     assert folder.outcomes("00001") == {("c", None): gone("c")}
     assert folder.outcomes("00002") == {}
 
 
 def test_a_line_cut_short_costs_itself_alone(folder):
-    folder.append("00000", row("a"))
-    with folder.journal("00000").open("ab") as journal:
+    folder.journal("00000").append(row("a"))
+    with folder.journal("00000").path.open("ab") as journal:
         journal.write(b'{"id": "b", "name": "b.jp')
-    folder.append("00000", row("c"))
+    folder.journal("00000").append(row("c"))
     assert [image for image, _ in folder.outcomes("00000")] == ["a", "c"]
 
 
 CRASHED = """
 opened = album_folder(sys.argv[1], "album").opened()
 run = opened.__enter__()
-run.append("00000", Download(id="a", name="a.jpg", outcome=Outcome.DOWNLOADED, bytes=7, md5="0"))
+row = Download(id="a", name="a.jpg", outcome=Outcome.DOWNLOADED, bytes=7, md5="0")
+run.journal("00000").append(row)
 """
 
 
@@ -640,8 +641,8 @@ def test_the_latest_journal_of_the_dead_counts(folder):
     for age, content in ((2, b"middle"), (1, b"last"), (3, b"first")):
         dead = AlbumFolder(folder.path, f"dead{age}")
         dead.state.mkdir()
-        dead.append("00000", row("a", content=content))
-        os.utime(dead.journal("00000"), (1e9 - age, 1e9 - age))
+        dead.journal("00000").append(row("a", content=content))
+        os.utime(dead.journal("00000").path, (1e9 - age, 1e9 - age))
     assert folder.read_manifest()["a"].md5 == md5(b"last")
 
 
@@ -650,7 +651,7 @@ def test_a_run_leaves_its_journals_when_it_ends_before_its_manifest(tmp_path):
 
     def interrupted():
         with place.opened() as run:
-            run.append("00000", row("a"))
+            run.journal("00000").append(row("a"))
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -664,7 +665,8 @@ def test_a_run_that_opens_is_never_taken_for_dead(tmp_path):
 folder = album_folder(sys.argv[1], "album")
 for turn in range(25):
     with folder.opened() as run:
-        run.append("0", Download(id=f"i{turn}", name="a.jpg", outcome="downloaded", md5="0"))
+        row = Download(id=f"i{turn}", name="a.jpg", outcome="downloaded", md5="0")
+        run.journal("0").append(row)
         run.write_manifest(Album(id="album"), run.outcomes("0").values())
 """
     code = (
@@ -690,7 +692,7 @@ def test_any_journal_of_a_dead_run_is_read(content):
     with tempfile.TemporaryDirectory() as place:
         dead = AlbumFolder(Path(place), "dead")
         dead.state.mkdir()
-        dead.journal("00000").write_bytes(content)
+        dead.journal("00000").path.write_bytes(content)
         entries = AlbumFolder(Path(place), "new").read_manifest()
     assert all(e.file is None or Path(e.file).name == e.file for e in entries.values())
 
@@ -739,9 +741,9 @@ def test_a_full_disk_is_said_with_its_remedy(folder):
     (folder.path / "x.jpg.part").symlink_to("/dev/full")
     with pytest.raises(StoreError, match="No space left on device; free some space on its disk"):
         folder.part("x.jpg").write(b"block" * 100_000)
-    folder.journal("00000").symlink_to("/dev/full")
+    folder.journal("00000").path.symlink_to("/dev/full")
     with pytest.raises(StoreError, match=r"free some space.*what was stored is kept"):
-        folder.append("00000", row("a"))
+        folder.journal("00000").append(row("a"))
 
 
 LIMITED = """
@@ -798,11 +800,11 @@ def test_a_journal_that_is_full_is_said_and_goes_on_after(folder):
 {LIMITED}
 row = Download(id="a", name="a.jpg", outcome=Outcome.GONE, error="e" * 400)
 run = AlbumFolder(folder.path, sys.argv[3])
-run.append("00000", row)
-said(lambda: run.append("00000", row))
+run.journal("00000").append(row)
+said(lambda: run.journal("00000").append(row))
 """
     assert "File too large" in done_by_another(code, folder.path.parent, 1000, folder.run)
-    folder.append("00000", row("b"))
+    folder.journal("00000").append(row("b"))
     assert [image for image, _ in folder.outcomes("00000")] == ["a", "b"]
 
 

@@ -1,0 +1,42 @@
+"""The journal of one batch: a line for each outcome, as it is known."""
+
+import json
+import os
+from dataclasses import fields
+from pathlib import Path
+
+from imgur_mirror.disk import said
+from imgur_mirror.models import Download
+
+__all__ = ["Journal"]
+
+_FIELDS = tuple(field.name for field in fields(Download))
+
+
+class Journal:
+    """Outcomes appended to a file, which is made by the first; only one task run writes there."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._descriptor: int | None = None
+
+    def append(self, download: Download) -> None:
+        """Add an outcome.
+
+        Raises:
+            StoreError: where the disk is full or the file cannot be written.
+        """
+        # The newline before it ends a line that a full disk or a killed worker cut short.
+        line = f"\n{json.dumps({name: getattr(download, name) for name in _FIELDS})}\n".encode()
+        with said(self.path.parent.parent):
+            if self._descriptor is None:
+                flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+                self._descriptor = os.open(self.path, flags, 0o644)
+            while line:
+                line = line[os.write(self._descriptor, line) :]
+
+    def close(self) -> None:
+        """Close the file; what was appended is in it."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None

@@ -1,0 +1,111 @@
+"""What came whole, checked and brought to its place beside the connections: several at a time.
+
+To wait for the disk costs for twenty files about what it costs for one. So whatever has come while
+the last files were written is written next, reaches the disk by one call, and is renamed. A file
+gets its name no sooner: at any instant, also after a loss of power, it is whole.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import groupby
+from queue import Empty, SimpleQueue
+from threading import Lock, Thread
+
+from imgur_mirror.disk import said, sync_files
+from imgur_mirror.exchange import Exchange
+from imgur_mirror.models import Download
+
+__all__ = ["placed"]
+
+THREADS = 2
+"""One writes while the other waits for the disk; more would only get into each other's way."""
+
+MOST = 64
+"""Files that are brought to the disk together, so that the first does not wait for long."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Finished:
+    """An exchange that has all that it asked for, and who is to be told of what became of it."""
+
+    exchange: Exchange
+    record: Callable[[Download], None]
+    done: Future[bool] = field(default_factory=Future)
+
+    @contextmanager
+    def faults_told(self) -> Iterator[None]:
+        """Hand what goes wrong to who waits, and keep it from the other files."""
+        try:
+            yield
+        except BaseException as error:  # noqa: BLE001 - raised where it is waited for
+            self.done.set_exception(error)
+
+
+def placed(exchange: Exchange, record: Callable[[Download], None]) -> Future[bool]:
+    """Begin to check and place what an exchange has; true when done, false to ask for more.
+
+    `record` is called with the outcome before that, in another thread. The future raises what
+    `Exchange.complete` and `Exchange.place` do.
+    """
+    finished = _Finished(exchange, record)
+    _queue_of(os.getpid()).put(finished)
+    return finished.done
+
+
+_queues: dict[int, SimpleQueue[_Finished]] = {}
+_making = Lock()
+
+
+def _queue_of(process: int) -> SimpleQueue[_Finished]:
+    """Give the queue of this process; a forked one has its own, as it has no threads."""
+    with _making:
+        if process not in _queues:
+            queue: SimpleQueue[_Finished] = SimpleQueue()
+            for number in range(THREADS):
+                name = f"placing-{number}"
+                Thread(target=_serve, args=[queue], name=name, daemon=True).start()
+            _queues[process] = queue
+    return _queues[process]
+
+
+def _serve(queue: SimpleQueue[_Finished]) -> None:
+    while True:
+        _place([queue.get(), *_waiting(queue)])
+
+
+def _waiting(queue: SimpleQueue[_Finished]) -> Iterator[_Finished]:
+    """Give this thread's share of what has come meanwhile."""
+    try:
+        for _ in range(min(MOST, queue.qsize() // THREADS)):
+            yield queue.get_nowait()
+    except Empty:
+        return
+
+
+def _place(finished: list[_Finished]) -> None:
+    complete = [one for one in finished if _is_complete(one)]
+    for folder, ours in groupby(complete, key=lambda one: one.exchange.folder.path):
+        together = list(ours)
+        files = [one.exchange.unsynced for one in together]
+        try:
+            with said(folder):
+                sync_files([file for file in files if file is not None])
+        except BaseException as error:  # noqa: BLE001 - each of them failed by it
+            for one in together:
+                one.done.set_exception(error)
+            continue
+        for one in together:
+            with one.faults_told():
+                one.record(one.exchange.place())
+                one.done.set_result(True)
+
+
+def _is_complete(one: _Finished) -> bool:
+    with one.faults_told():
+        if one.exchange.complete():
+            return True
+        one.done.set_result(False)
+    return False

@@ -1,0 +1,101 @@
+"""Files brought to their places: several at a time, each on its own account."""
+
+import hashlib
+import multiprocessing
+import threading
+
+import pytest
+
+from imgur_mirror.exchange import Passing
+from imgur_mirror.models import Image, Outcome, Piece
+from imgur_mirror.pace import Pace
+from imgur_mirror.placing import placed
+from imgur_mirror.settings import Settings
+from imgur_mirror.store import StoreError, album_folder
+from imgur_mirror.whole import WholeExchange
+
+MANY = 100
+
+
+def body_of(number):
+    return b"\xff\xd8\xff\xe0" + str(number).encode() * 500
+
+
+@pytest.fixture
+def folder(tmp_path):
+    with album_folder(str(tmp_path), "album").opened() as opened:
+        yield opened
+
+
+def exchange_of(folder, number, etag=None):
+    """What has come of one image, as a transfer hands it over."""
+    wire = Settings(_env_file=None).wire
+    image = Image(id=f"i{number}", name=f"i{number}.jpg", link=f"https://i.imgur.com/i{number}.jpg")
+    exchange = WholeExchange(Piece(image), folder, wire, Pace(folder.state))
+    body = body_of(number)
+    headers = {
+        "Content-Length": str(len(body)),
+        "ETag": f'"{etag or hashlib.md5(body).hexdigest()}"',
+    }
+    _ = exchange.headers
+    assert exchange.accept(200, headers)
+    exchange.write(body)
+    return exchange
+
+
+def test_all_get_their_names_and_their_outcomes(folder):
+    rows = []
+    exchanges = [exchange_of(folder, number) for number in range(MANY)]
+    waits = [placed(exchange, rows.append) for exchange in exchanges]
+    assert all(wait.result(30) for wait in waits)
+    assert {row.outcome for row in rows} == {Outcome.DOWNLOADED}
+    for exchange in exchanges:
+        exchange.__exit__(None, None, None)
+    left = {path.name: path.read_bytes() for path in folder.path.glob("*.*") if path.is_file()}
+    assert left == {f"i{number}.jpg": body_of(number) for number in range(MANY)}
+
+
+def test_what_is_wrong_with_one_is_that_ones_alone(folder):
+    rows = []
+    good = [exchange_of(folder, number) for number in range(10)]
+    short = exchange_of(folder, 10)
+    short._expected += 1
+    damaged = exchange_of(folder, 11, etag="0" * 32)
+    waits = [placed(exchange, rows.append) for exchange in [*good[:5], short, damaged, *good[5:]]]
+    with pytest.raises(Passing, match="the body is short"):
+        waits[5].result(30)
+    assert waits[6].result(30) is False
+    assert damaged.asking
+    assert [wait.result(30) for wait in [*waits[:5], *waits[7:]]] == [True] * 10
+    assert {row.name for row in rows} == {f"i{number}.jpg" for number in range(10)}
+
+
+def test_a_name_that_cannot_be_taken_is_a_sentence(folder):
+    (folder.path / "i1.jpg").mkdir()
+    others = [exchange_of(folder, number) for number in (0, 2)]
+    rows = []
+    waits = [placed(one, rows.append) for one in [others[0], exchange_of(folder, 1), others[1]]]
+    with pytest.raises(StoreError, match="cannot write to"):
+        waits[1].result(30)
+    assert waits[0].result(30)
+    assert waits[2].result(30)
+    assert len(rows) == 2
+
+
+def test_an_outcome_is_recorded_before_it_is_told(folder):
+    recorded = threading.Event()
+    assert placed(exchange_of(folder, 0), lambda _: recorded.set()).result(30)
+    assert recorded.is_set()
+
+
+def _in_a_fork(folder):
+    raise SystemExit(not placed(exchange_of(folder, 1), lambda _: None).result(30))
+
+
+def test_a_forked_process_places_its_own(folder):
+    assert placed(exchange_of(folder, 0), lambda _: None).result(30)
+    process = multiprocessing.get_context("fork").Process(target=_in_a_fork, args=[folder])
+    process.start()
+    process.join(60)
+    assert process.exitcode == 0
+    assert (folder.path / "i1.jpg").read_bytes() == body_of(1)
