@@ -5,13 +5,16 @@ from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
+from prefect import get_run_logger
+
 from flows.download_images import download_images
 from flows.progress import progress_shown
 from imgur_mirror.manifest import Entry
 from imgur_mirror.models import Album, Download, Mirrored, Outcome, Strategy, Timings
 from imgur_mirror.pieces import merged
 from imgur_mirror.plan import Plan, Splitting, plan
-from imgur_mirror.settings import Settings, Wire
+from imgur_mirror.report import fetched, planned
+from imgur_mirror.settings import Settings
 from imgur_mirror.store import AlbumFolder
 
 __all__ = ["Incomplete", "mirror"]
@@ -125,24 +128,23 @@ def _left_damaged(
 def _fetch(
     todo: Plan, folder: AlbumFolder, strategy: Strategy, workers: int, settings: Settings
 ) -> tuple[Download, ...]:
+    log = get_run_logger()
+    log.info(
+        planned(len(todo.settled.value), len(todo.images), len(todo.batches), strategy, workers)
+    )
     if not todo.batches:
         return ()
     with progress_shown(todo, folder, f"{folder.path.name} · {strategy}"):
-        return download_images(
+        rows = download_images(
             todo,
             folder,
-            _share(settings.wire, strategy, workers),
+            settings.wire,
             strategy,
             workers,
             settings.dask_scheduler_address,
         )
-
-
-def _share(wire: Wire, strategy: Strategy, workers: int) -> Wire:
-    """Give each process its share of the run's bound on requests."""
-    if wire.max_requests_per_second is None or strategy is not Strategy.DASK:
-        return wire
-    return replace(wire, max_requests_per_second=wire.max_requests_per_second / workers)
+    log.info(fetched(rows))
+    return rows
 
 
 def _timings(began: float, downloads: Iterable[Download]) -> Timings:

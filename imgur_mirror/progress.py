@@ -1,10 +1,12 @@
 """How far a run is, read from its journals: the same for all strategies, in whatever process."""
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from imgur_mirror.manifest import outcomes_in
-from imgur_mirror.models import Download, Outcome
+from imgur_mirror.manifest import Tally, tallies_in
+from imgur_mirror.markdown import counted_images, size
+from imgur_mirror.models import Outcome
 from imgur_mirror.store import AlbumFolder
 
 __all__ = ["Progress"]
@@ -17,6 +19,7 @@ class Progress:
     folder: AlbumFolder
     bytes: int = 0
     _done: set[str] = field(default_factory=set)
+    _failed: set[str] = field(default_factory=set)
     _read: dict[Path, int] = field(default_factory=dict)
 
     @property
@@ -24,21 +27,33 @@ class Progress:
         """Images whose outcome is known."""
         return len(self._done)
 
+    @property
+    def came(self) -> int:
+        """Images that are settled, and have not failed."""
+        return len(self._done) - len(self._failed)
+
     def read(self) -> "Progress":
         """Take in the lines that were added to the journals since the last time."""
         for journal in self.folder.state.glob("*.jsonl"):
-            with journal.open("rb") as file:
+            # A run's end takes its journals away.
+            with suppress(FileNotFoundError), journal.open("rb") as file:
                 file.seek(self._read.get(journal, 0))
                 whole, _, _ = file.read().rpartition(b"\n")
-            if whole:
-                self._read[journal] = self._read.get(journal, 0) + len(whole) + 1
-                for row in outcomes_in(whole):
-                    self._take(row)
+                if whole:
+                    self._read[journal] = self._read.get(journal, 0) + len(whole) + 1
+                    for row in tallies_in(whole):
+                        self._take(row)
         return self
 
-    def _take(self, row: Download) -> None:
+    def said(self, of: int) -> str:
+        """Say how far it is: `123 of 400 images, 45.2 MB`."""
+        failed = f", {len(self._failed)} failed" if self._failed else ""
+        return f"{self.came} of {counted_images(of)}, {size(self.bytes)}{failed}"
+
+    def _take(self, row: Tally) -> None:
         if row.passing:
             return
         self.bytes += row.received
-        if row.outcome is not Outcome.PIECE:
+        if row.outcome != Outcome.PIECE:
             self._done.add(row.id)
+            (self._failed.add if row.outcome == Outcome.FAILED else self._failed.discard)(row.id)

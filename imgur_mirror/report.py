@@ -1,6 +1,7 @@
 """What one album's mirror has to say: rows, its one-line result, Markdown."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from imgur_mirror.charts import Row, duration
 from imgur_mirror.markdown import (
@@ -15,14 +16,35 @@ from imgur_mirror.markdown import (
     table,
     time_text,
 )
-from imgur_mirror.models import Download, Mirrored, Outcome
+from imgur_mirror.models import Download, Mirrored, Outcome, Strategy
 
-__all__ = ["headline", "image_rows", "mirror_markdown", "missing"]
+__all__ = [
+    "Pictures",
+    "fetched",
+    "headline",
+    "image_rows",
+    "mirror_markdown",
+    "missing",
+    "planned",
+]
 
 # What matters first: tables show ten rows at a time.
 ORDER = (Outcome.FAILED, Outcome.GONE, Outcome.DOWNLOADED, Outcome.UNCHANGED)
 OUTCOMES = (Outcome.DOWNLOADED, Outcome.UNCHANGED, Outcome.GONE, Outcome.FAILED)
 """What becomes of an image; pieces of one are merged before they are reported."""
+
+KEY = (
+    "*Waiting is from the request to the first byte. Several requests: the image was tried again,"
+    " or fetched in pieces by several workers.*"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    """The addresses of a report's pictures, which it shows or leads to; empty for none."""
+
+    waterfall: str = ""
+    contact_sheet: str = ""
 
 
 def image_rows(mirrored: Mirrored, most: int = 2000) -> list[Row]:
@@ -34,6 +56,28 @@ def image_rows(mirrored: Mirrored, most: int = 2000) -> list[Row]:
 def headline(mirrored: Mirrored) -> str:
     """The result in one line, for a log, a run's state and the top of the report."""
     return f"{plain(mirrored.album.id)}: {_result(mirrored)}"
+
+
+def planned(settled: int, wanted: int, task_runs: int, strategy: Strategy, workers: int) -> str:
+    """What a run is about to do, in one line for its log."""
+    listed = f"listed {counted_images(settled + wanted)}"
+    if not wanted:
+        return f"{listed}, nothing to fetch"
+    with_workers = f"under {strategy} with {counted(workers, 'worker')}"
+    return f"{listed}, {wanted} to fetch in {counted(task_runs, 'task run')} {with_workers}"
+
+
+def fetched(rows: Sequence[Download]) -> str:
+    """What came of the requests of a run, in one line for its log; pieces are rows as well."""
+    begun = [row.started for row in rows if row.started is not None]
+    ended = [row.finished for row in rows if row.finished is not None]
+    seconds = max(ended) - min(begun) if begun and ended else 0.0
+    wanted = {row.id for row in rows}
+    came = {row.id for row in rows if row.outcome in (Outcome.DOWNLOADED, Outcome.UNCHANGED)}
+    count = counted_images(len(wanted))
+    of_all = count if came == wanted else f"{len(came)} of {count}"
+    received = size(sum(row.received for row in rows))
+    return f"fetched {of_all} ({received}) in {duration(seconds)}"
 
 
 def missing(mirrored: Mirrored, most: int = 10) -> str | None:
@@ -51,7 +95,12 @@ def missing(mirrored: Mirrored, most: int = 10) -> str | None:
     )
 
 
-def mirror_markdown(mirrored: Mirrored, notes: Sequence[str] = (), most: int = 50) -> str:
+def mirror_markdown(
+    mirrored: Mirrored,
+    notes: Sequence[str] = (),
+    pictures: Pictures = Pictures(),
+    most: int = 50,
+) -> str:
     """The report of one run; its lists of failed and gone images name at most `most` each."""
     title = plain(mirrored.album.title or "")
     blocks = [
@@ -59,6 +108,10 @@ def mirror_markdown(mirrored: Mirrored, notes: Sequence[str] = (), most: int = 5
         f"“{escape(title)}”" if title else "",
         "\n".join(f"- {escape(note)}" for note in notes),
         _figures(mirrored),
+        f"![when each image waited and came]({pictures.waterfall})\n\n{KEY}"
+        if pictures.waterfall
+        else "",
+        f"[Contact sheet]({pictures.contact_sheet})" if pictures.contact_sheet else "",
         _lost("Failed", mirrored.having(Outcome.FAILED), most),
         _lost("Gone at Imgur", mirrored.having(Outcome.GONE), most),
         _slowest(mirrored),

@@ -1,15 +1,25 @@
 """What a run leaves in Prefect: its figures as artifacts, under keys that stay the same."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
-from prefect import task
+from prefect import get_run_logger, task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
 
 from imgur_mirror import comparison, report
-from imgur_mirror.models import AlbumResult, Mirrored, Sealed
+from imgur_mirror.charts import data_address
+from imgur_mirror.comparison import Comparison
+from imgur_mirror.contact_sheet import PAGE, Sheet, contact_sheet, sheet_markdown
+from imgur_mirror.disk import StoreError
+from imgur_mirror.models import AlbumResult, Mirrored, Outcome, Sealed
 from imgur_mirror.names import artifact_key
+from imgur_mirror.pages import page, write_page
+from imgur_mirror.store import AlbumFolder
 from imgur_mirror.summary import summary_headline, summary_rows
+from imgur_mirror.sweep import side_by_side
+from imgur_mirror.waterfall import waterfall
 
 __all__ = ["publish_comparison", "publish_mirror", "publish_summary"]
 
@@ -17,39 +27,111 @@ MOST_ROWS = 2000
 """Rows of the table of images; more would make the artifact slow to open."""
 
 
-def publish_mirror(mirrored: Mirrored) -> None:
-    """Publish a mirror: a table of its images, and a report that starts with its result."""
-    _publish_mirror(Sealed(mirrored), mirrored.album.id)
+WATERFALL, REPORT = "waterfall.svg", "report.md"
+"""Files beside the mirror, where the contact sheet's page is too."""
+
+T = TypeVar("T")
+
+
+def publish_mirror(mirrored: Mirrored, folder: AlbumFolder) -> None:
+    """Publish a mirror: a table of its images, a report that starts with its result, pictures.
+
+    The report and the pictures are written beside the mirror too. A picture that cannot be made
+    costs a warning.
+    """
+    _publish_mirror(Sealed(mirrored), folder, mirrored.album.id)
 
 
 @task(name="publish-mirror", task_run_name="publish {album}", cache_policy=NO_CACHE)
-def _publish_mirror(sealed: Sealed[Mirrored], album: str) -> None:
-    mirrored = sealed.value
-    key = artifact_key(album)
-    rows = report.image_rows(mirrored, MOST_ROWS)
-    left_out = len(mirrored.downloads) - len(rows)
-    notes = [f"{left_out} images are not in the table of images"] if left_out else []
+def _publish_mirror(sealed: Sealed[Mirrored], folder: AlbumFolder, album: str) -> None:
+    mirrored, key = sealed.value, artifact_key(album)
+    # Thumbnails are made in a process of their own, while the rest is drawn in this one.
+    with ThreadPoolExecutor(1) as pool:
+        sheet = pool.submit(contact_sheet, mirrored, folder)
+        _publish_images(mirrored, key)
+        svg = _tried("waterfall", lambda: _drawn(mirrored, folder))
+    _tried("contact sheet", lambda: _publish_sheet(sheet.result(), key))
+    _publish_report(mirrored, key, svg)
+    _tried("report beside the mirror", lambda: _write_report(mirrored, folder, svg))
+
+
+def _publish_images(mirrored: Mirrored, key: str) -> None:
     create_table_artifact(
-        [dict(row) for row in rows], key=f"images-{key}", description=report.headline(mirrored)
+        [dict(row) for row in report.image_rows(mirrored, MOST_ROWS)],
+        key=f"images-{key}",
+        description=report.headline(mirrored),
     )
-    create_markdown_artifact(report.mirror_markdown(mirrored, notes), key=f"mirror-{key}")
 
 
-def publish_comparison(runs: Sequence[Mirrored], notes: Sequence[str] = ()) -> None:
-    """Publish a comparison: a table with a row a strategy, and a report with a chart."""
-    _publish_comparison(Sealed(runs), notes)
+def _drawn(mirrored: Mirrored, folder: AlbumFolder) -> str | None:
+    """Draw the waterfall of a run that fetched something; another leaves the earlier one."""
+    svg = waterfall(mirrored) if mirrored.having(Outcome.DOWNLOADED) else None
+    if svg is not None:
+        write_page(folder, WATERFALL, svg)
+    return svg
+
+
+def _publish_sheet(sheet: Sheet | None, key: str) -> None:
+    if sheet is not None:
+        create_markdown_artifact(sheet_markdown(sheet), key=f"sheet-{key}")
+
+
+def _publish_report(mirrored: Mirrored, key: str, svg: str | None) -> None:
+    left_out = len(mirrored.downloads) - MOST_ROWS
+    notes = [f"{left_out} images are not in the table of images"] if left_out > 0 else []
+    shown = report.Pictures(waterfall=data_address(svg) if svg else "")
+    create_markdown_artifact(report.mirror_markdown(mirrored, notes, shown), key=f"mirror-{key}")
+
+
+def _write_report(mirrored: Mirrored, folder: AlbumFolder, svg: str | None) -> None:
+    beside = report.Pictures(
+        waterfall=WATERFALL if svg else "",
+        contact_sheet=PAGE if page(folder, PAGE).exists() else "",
+    )
+    write_page(folder, REPORT, report.mirror_markdown(mirrored, pictures=beside))
+
+
+def _tried(what: str, make: Callable[[], T]) -> T | None:
+    """Give what is made, or None with a warning: no picture is worth a run."""
+    try:
+        return make()
+    except Exception as error:  # noqa: BLE001 - whatever a chart library, a server or a disk raises
+        get_run_logger().warning(
+            "there is no new %s: %s; the images and their manifest are stored as reported",
+            what,
+            f"{type(error).__name__}: {error}".rstrip("."),
+        )
+        return None
+
+
+def publish_comparison(found: Comparison, folder: AlbumFolder) -> None:
+    """Publish a comparison: tables with a row a strategy, and a report with charts.
+
+    The report and its charts are files too, beside the mirror whose folder is given.
+    """
+    _publish_comparison(Sealed(found), folder)
 
 
 @task(name="publish-comparison", task_run_name="publish comparison", cache_policy=NO_CACHE)
-def _publish_comparison(sealed: Sealed[Sequence[Mirrored]], notes: Sequence[str]) -> None:
-    runs = sealed.value
-    key = artifact_key(runs[0].album.id)
-    create_table_artifact(
-        [dict(row) for row in comparison.comparison_rows(runs)],
-        key=f"strategies-{key}",
-        description=comparison.comparison_headline(runs),
-    )
-    create_markdown_artifact(comparison.comparison_markdown(runs, notes), key=f"comparison-{key}")
+def _publish_comparison(sealed: Sealed[Comparison], folder: AlbumFolder) -> None:
+    found = sealed.value
+    key = artifact_key(folder.path.name)
+    pictures = comparison.comparison_pictures(found)
+    addresses = {name: data_address(svg) for name, svg in pictures.items()}
+    headline = comparison.comparison_headline(side_by_side(found.runs))
+    for name, rows in (("strategies", found.rows), ("workers", found.sweep)):
+        if rows:
+            table = [dict(row) for row in rows]
+            create_table_artifact(table, key=f"{name}-{key}", description=headline)
+    markdown = comparison.comparison_markdown(found, addresses.__getitem__)
+    create_markdown_artifact(markdown, key=f"comparison-{key}")
+    pages = pictures | {"comparison.md": comparison.comparison_markdown(found, str)}
+    try:
+        for name, text in pages.items():
+            write_page(folder, name, text)
+    except StoreError as error:
+        # The figures are in the artifacts; a full disk takes none of them back.
+        get_run_logger().warning("the comparison has no files beside the mirror: %s", error)
 
 
 def publish_summary(results: Sequence[AlbumResult]) -> None:

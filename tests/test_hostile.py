@@ -709,10 +709,13 @@ def test_a_hostile_album_gets_nothing_out_and_nothing_in(
     files = {path.name for path in folder.iterdir()} - {"album.json"}
     # Names that differ in their capitals alone are told apart on every file system.
     assert len({name.casefold() for name in files}) == len(files) == len(set(twins))
+    pages = downloads / "_reports" / f"Hostil{number}"
     assert _tree(tmp_path) - before == {
         str(path.relative_to(tmp_path))
         for path in [*downloads.parents[:2], downloads, folder, folder / "album.json"]
         + [folder / name for name in files]
+        + [pages.parent, pages]
+        + [pages / name for name in ("contact-sheet.html", "report.md", "waterfall.svg")]
     }
     assert trap.connections == 0
     served = call(standin, "GET", "served")

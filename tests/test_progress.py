@@ -1,8 +1,23 @@
-"""How far a run is, read from its journals while they are written."""
+"""How far a run is, read from its journals while they are written, and shown in Prefect."""
 
+import secrets
+import socket
+import threading
+import time
+from contextlib import closing, contextmanager, suppress
+from urllib.parse import urlsplit
+
+import httpx
 import pytest
+from prefect import flow
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from imgur_mirror.models import Download, Outcome
+from flows.progress import progress_shown
+from imgur_mirror.batch import Batch
+from imgur_mirror.manifest import outcomes_in, tallies_in
+from imgur_mirror.models import Download, Image, Outcome, Piece, Sealed
+from imgur_mirror.names import artifact_key
+from imgur_mirror.plan import Plan
 from imgur_mirror.progress import Progress
 from imgur_mirror.store import album_folder
 
@@ -18,6 +33,11 @@ def row(key, outcome=Outcome.DOWNLOADED, **known):
     return Download(id=key, name=f"{key}.jpg", outcome=outcome, received=received, **known)
 
 
+def append(folder, batch, download):
+    with closing(folder.journal(batch)) as journal:
+        journal.append(download)
+
+
 def seen(progress):
     progress.read()
     return progress.images, progress.bytes
@@ -29,59 +49,207 @@ def test_nothing_is_done_at_first(folder):
 
 def test_each_look_takes_in_what_has_come(folder):
     progress = Progress(folder)
-    folder.append("00000", row("a"))
+    folder.journal("00000").append(row("a"))
     assert seen(progress) == (1, 100)
-    folder.append("00000", row("b"))
-    folder.append("00001", row("c"))
+    folder.journal("00000").append(row("b"))
+    folder.journal("00001").append(row("c"))
     assert seen(progress) == (3, 300)
     assert seen(progress) == (3, 300)
 
 
 def test_every_outcome_is_done_but_only_downloads_have_bytes(folder):
     progress = Progress(folder)
-    folder.append("00000", row("a", Outcome.GONE))
-    folder.append("00000", row("b", Outcome.UNCHANGED))
-    folder.append("00000", row("c", Outcome.FAILED))
+    folder.journal("00000").append(row("a", Outcome.GONE))
+    folder.journal("00000").append(row("b", Outcome.UNCHANGED))
+    folder.journal("00000").append(row("c", Outcome.FAILED))
     assert seen(progress) == (3, 0)
+    assert progress.came == 2
+    assert progress.said(4) == "2 of 4 images, 0 bytes, 1 failed"
+
+
+def test_an_image_that_came_after_all_has_not_failed(folder):
+    progress = Progress(folder)
+    folder.journal("00000").append(row("a", Outcome.FAILED))
+    folder.journal("00000").append(row("a"))
+    assert seen(progress) == (1, 100)
+    assert progress.said(1) == "1 of 1 image, 100 bytes"
+
+
+def test_counting_reads_what_reading_all_does(folder):
+    folder.journal("00000").append(row("a", etag='"x"', first_byte=0.5))
+    folder.journal("00000").append(row("b", Outcome.PIECE, piece=0))
+    folder.journal("00000").append(row("c", Outcome.FAILED, passing=True, error="\ud800 \n"))
+    journal = folder.journal("00000").path.read_bytes()
+    assert list(tallies_in(journal)) == [
+        (row.id, row.outcome, row.passing, row.received) for row in outcomes_in(journal)
+    ]
+
+
+@pytest.mark.parametrize(
+    "line", [b"1", b"[]", b"null", b'"a"', b"{}", b'{"id": "a"}', b"\xff", b"[" * 100_000]
+)
+def test_a_line_of_something_else_counts_for_nothing(folder, line):
+    folder.journal("00000").path.write_bytes(line + b"\n")
+    assert seen(Progress(folder)) == (0, 0)
 
 
 def test_what_is_tried_again_is_not_done(folder):
     progress = Progress(folder)
-    folder.append("00000", row("a", Outcome.FAILED, passing=True))
+    folder.journal("00000").append(row("a", Outcome.FAILED, passing=True))
     assert seen(progress) == (0, 0)
-    folder.append("00000", row("a"))
+    folder.journal("00000").append(row("a"))
     assert seen(progress) == (1, 100)
 
 
 def test_a_line_that_is_being_written_waits_for_its_end(folder):
     progress = Progress(folder)
-    folder.append("00000", row("a"))
-    whole = folder.journal("00000").read_bytes()
+    folder.journal("00000").append(row("a"))
+    whole = folder.journal("00000").path.read_bytes()
     for end in range(len(whole)):
-        folder.journal("00000").write_bytes(whole[:end])
+        folder.journal("00000").path.write_bytes(whole[:end])
         assert seen(progress) == (0, 0)
-    folder.journal("00000").write_bytes(whole)
+    folder.journal("00000").path.write_bytes(whole)
     assert seen(progress) == (1, 100)
 
 
 def test_a_line_that_was_cut_short_stops_nothing(folder):
     progress = Progress(folder)
-    with folder.journal("00000").open("ab") as journal:
+    with folder.journal("00000").path.open("ab") as journal:
         journal.write(b'{"id": "a", "na')
     assert seen(progress) == (0, 0)
-    folder.append("00000", row("b"))
+    folder.journal("00000").append(row("b"))
     assert seen(progress) == (1, 100)
 
 
 def test_the_journals_of_other_runs_do_not_count(folder):
     with album_folder(str(folder.path.parent), "album").opened() as other:
-        other.append("00000", row("a"))
+        other.journal("00000").append(row("a"))
         assert seen(Progress(folder)) == (0, 0)
 
 
 def test_a_run_whose_folder_is_gone_is_no_error(folder):
     progress = Progress(folder)
-    folder.append("00000", row("a"))
+    folder.journal("00000").append(row("a"))
     assert seen(progress) == (1, 100)
     folder.erase()
     assert seen(progress) == (1, 100)
+
+
+# The artifact
+
+
+def planned(*keys):
+    pieces = tuple(Piece(Image(id=key, link="", name=f"{key}.jpg")) for key in keys)
+    return Plan(batches=(Sealed(Batch("00000", pieces)),), settled=Sealed(()))
+
+
+@pytest.fixture
+def named(tmp_path):
+    """The folder of an album of its own, so that its artifact is."""
+    with album_folder(str(tmp_path), secrets.token_hex(4)).opened() as mine:
+        yield mine
+
+
+def shown(api, folder):
+    """The artifact's percentage and words; None while there is none."""
+    key = f"progress-{artifact_key(folder.path.name)}"
+    found = httpx.post(
+        f"{api}/artifacts/filter", json={"artifacts": {"key": {"any_": [key]}}}, timeout=10
+    ).json()
+    assert len(found) <= 1
+    return (found[0]["data"], found[0]["description"]) if found else None
+
+
+def awaited(api, folder, what):
+    for _ in range(200):
+        if shown(api, folder) == what:
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"{shown(api, folder)} instead of {what}")
+
+
+def test_the_artifact_follows_a_run_to_its_end(named, prefect_server):
+    @flow
+    def downloading():
+        with progress_shown(planned("a", "b", "c"), named, "title"):
+            append(named, "00000", row("a"))
+            awaited(prefect_server, named, (33.3, "1 of 3 images, 100 bytes"))
+            append(named, "00000", row("b"))
+            awaited(prefect_server, named, (66.7, "2 of 3 images, 200 bytes"))
+            append(named, "00000", row("c", Outcome.GONE))
+
+    downloading()
+    assert shown(prefect_server, named) == (100.0, "3 of 3 images, 200 bytes")
+
+
+def test_the_artifact_of_a_run_that_lacks_something_does_not_end_at_100(named, prefect_server):
+    @flow
+    def downloading():
+        with progress_shown(planned("a", "b"), named, "title"):
+            awaited(prefect_server, named, (0.0, "0 of 2 images, 0 bytes"))
+            append(named, "00000", row("a"))
+            append(named, "00000", row("b", Outcome.FAILED))
+
+    downloading()
+    assert shown(prefect_server, named) == (50.0, "1 of 2 images, 100 bytes, 1 failed")
+
+
+def test_a_short_run_asks_nothing_of_the_server(named, prefect_server):
+    @flow
+    def downloading():
+        with progress_shown(planned("a"), named, "title"):
+            append(named, "00000", row("a"))
+
+    downloading()
+    assert shown(prefect_server, named) is None
+
+
+@contextmanager
+def cable(api):
+    """The same API at another address, and an event: while it is not set, nothing comes through."""
+    plugged = threading.Event()
+    plugged.set()
+    server = (urlsplit(api).hostname, urlsplit(api).port)
+    ends = []
+
+    def carry(source, target):
+        with suppress(OSError):
+            while block := source.recv(1 << 16):
+                plugged.wait()
+                target.sendall(block)
+            target.shutdown(socket.SHUT_WR)
+
+    def accept(listener):
+        with suppress(OSError):
+            while True:
+                near, _ = listener.accept()
+                far = socket.create_connection(server)
+                ends.extend((near, far))
+                for pair in ((near, far), (far, near)):
+                    threading.Thread(target=carry, args=pair, daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=accept, args=(listener,), daemon=True).start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}{urlsplit(api).path}", plugged
+        plugged.set()
+    for end in ends:
+        end.close()
+
+
+@pytest.mark.timeout(60)
+def test_a_server_that_does_not_answer_holds_up_no_run(named, prefect_server):
+    """The API hangs from the middle of the downloads on, and is back after them."""
+    with cable(prefect_server) as (api, plugged):
+
+        @flow
+        def downloading():
+            with progress_shown(planned("a"), named, "title"):
+                awaited(prefect_server, named, (0.0, "0 of 1 image, 0 bytes"))
+                plugged.clear()
+                append(named, "00000", row("a"))
+            assert not plugged.is_set()
+            plugged.set()
+            return "done"
+
+        with temporary_settings({PREFECT_API_URL: api}):
+            assert downloading() == "done"

@@ -13,10 +13,24 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from imgur_mirror.charts import bar_chart, data_address, duration
-from imgur_mirror.comparison import comparison_headline, comparison_markdown, comparison_rows
+from imgur_mirror.comparison import (
+    Comparison,
+    comparison_headline,
+    comparison_markdown,
+    comparison_pictures,
+    comparison_rows,
+)
 from imgur_mirror.markdown import text_table
 from imgur_mirror.models import Album, Download, Mirrored, Outcome, Strategy, Timings
-from imgur_mirror.report import headline, image_rows, mirror_markdown, missing
+from imgur_mirror.report import (
+    Pictures,
+    fetched,
+    headline,
+    image_rows,
+    mirror_markdown,
+    missing,
+    planned,
+)
 
 BEGAN = 1_700_000_000.0
 SVG = "{http://www.w3.org/2000/svg}"
@@ -184,6 +198,30 @@ def test_mirror_markdown():
     ]
 
 
+def test_the_report_shows_its_pictures_by_their_addresses():
+    markdown = mirror_markdown(MIXED, pictures=Pictures("waterfall.svg", "contact-sheet.html"))
+    html = MarkdownIt("commonmark").render(markdown)
+    assert re.findall(r'src="(.*?)"', html) == ["waterfall.svg"]
+    assert re.findall(r'href="(.*?)"', html) == ["contact-sheet.html"]
+    assert "tried again, or fetched in pieces" in html
+    assert "Several requests" not in mirror_markdown(MIXED)
+
+
+def test_a_log_says_what_a_run_is_about_to_do_and_what_came():
+    assert planned(28, 12, 12, Strategy.ASYNC, 16) == (
+        "listed 40 images, 12 to fetch in 12 task runs under async with 16 workers"
+    )
+    assert planned(0, 1, 1, Strategy.SEQUENTIAL, 1) == (
+        "listed 1 image, 1 to fetch in 1 task run under sequential with 1 worker"
+    )
+    assert planned(40, 0, 0, Strategy.ASYNC, 16) == "listed 40 images, nothing to fetch"
+    rows = [image("a.jpg", seconds=2, received=1_400_000), image("b.jpg", seconds=1, received=600)]
+    assert fetched(rows) == "fetched 2 images (1.4 MB) in 2.0 s"
+    piece = image("a.jpg", Outcome.PIECE, seconds=3, received=1000)
+    lost = image("f.jpg", Outcome.FAILED, error="HTTP 503")
+    assert fetched([*rows, piece, lost]) == "fetched 2 of 3 images (1.4 MB) in 3.0 s"
+
+
 def test_long_lists_are_cut_and_counted():
     gone = [image(f"{i:03}.jpg", Outcome.GONE) for i in range(60)]
     markdown = mirror_markdown(mirror(*gone))
@@ -225,6 +263,7 @@ def test_comparison_of_one_round():
         ("MB/s", 0.42),
         ("speed-up", 1.0),
         ("slowest image", "aaaaaaa.jpg 1.30 s"),
+        ("images", 2),
     ]
     assert [row["speed-up"] for row in rows] == [1.0, 2.5, 1.25, 4.0]
     assert [row["MB/s"] for row in rows] == [0.42, 1.14, 1.33, 2.0]
@@ -247,13 +286,14 @@ def test_comparison_takes_medians_over_rounds():
         ("MB/s", 1.0),
         ("speed-up", 1.82),
         ("slowest image", "aaaaaaa.jpg 2.00 s"),
+        ("images", 2),
         ("rounds", 3),
         ("spread s", 2.75),
     ]
     first, _ = comparison_rows([*rounds, FOUR[0]])
     assert (first["rounds"], first["spread s"]) == (1, 0.0)
-    assert "median of its rounds" in comparison_markdown([*rounds, FOUR[0]])
-    assert "median of its rounds" not in comparison_markdown(FOUR)
+    assert "median of its rounds" in comparison_markdown(Comparison((*rounds, FOUR[0])), str)
+    assert "median of its rounds" not in comparison_markdown(Comparison(tuple(FOUR)), str)
 
 
 def test_comparison_without_anything_to_divide_by():
@@ -265,7 +305,7 @@ def test_comparison_without_anything_to_divide_by():
     assert comparison_rows([]) == []
     assert text_table([]) == ""
     assert comparison_headline([]) == "nothing was measured"
-    assert comparison_markdown([]) == "nothing was measured\n"
+    assert comparison_markdown(Comparison(()), str) == "nothing was measured\n"
     both = [empty, mirror(strategy=Strategy.SEQUENTIAL, startup=0, download=0)]
     assert [row["speed-up"] for row in comparison_rows(both)] == ["", ""]
     assert "level" in comparison_headline(both)
@@ -275,16 +315,16 @@ def test_comparison_without_anything_to_divide_by():
 def test_text_table():
     assert text_table(comparison_rows([FOUR[0], FOUR[3], FOUR[3]])) == (
         "strategy    workers  start-up s  download s  total s  images/s  MB/s  speed-up"
-        "  slowest image       rounds  spread s\n"
+        "  slowest image       images  rounds  spread s\n"
         "sequential        1        0.25        4.75     5.00      0.42  0.42      1.00"
-        "  aaaaaaa.jpg 1.30 s       1      0.00\n"
+        "  aaaaaaa.jpg 1.30 s       2       1      0.00\n"
         "async             8        0.25        1.00     1.25      2.00  2.00      4.00"
-        "  aaaaaaa.jpg 0.50 s       2      0.00"
+        "  aaaaaaa.jpg 0.50 s       2       2      0.00"
     )
     *_, line = text_table(comparison_rows(FOUR[1:])).splitlines()
     assert line == (
         "async           8        0.25        1.00     1.25      2.00  2.00            aaaaaaa.jpg"
-        " 0.50 s"
+        " 0.50 s       2"
     )
     quick = text_table(comparison_rows([measured(Strategy.ASYNC, 0.004, 0.25)]))
     assert "  0.004  " in quick
@@ -336,9 +376,10 @@ def test_verdict(runs, line):
 
 
 def test_comparison_markdown():
-    result, chart, note, table, terms, article = comparison_markdown(FOUR, ["a *note*"]).split(
-        "\n\n"
-    )
+    found = Comparison(tuple(FOUR), notes=("a *note*",))
+    addressed = {name: data_address(svg) for name, svg in comparison_pictures(found).items()}
+    markdown = comparison_markdown(found, addressed.__getitem__)
+    result, chart, note, table, terms, article = markdown.split("\n\n")
     assert result == comparison_headline(FOUR)
     address = re.fullmatch(r"!\[[^\]]+\]\(data:image/svg\+xml;base64,([A-Za-z0-9+/=]+)\)", chart)
     assert base64.b64decode(address[1]).decode() == bar_chart(comparison_rows(FOUR))
@@ -350,7 +391,7 @@ def test_comparison_markdown():
         "dask",
         "async",
     ]
-    assert cells(table)[1][-1] == "aaaaaaa.jpg 1.30 s"
+    assert cells(table)[1][-2:] == ["aaaaaaa.jpg 1.30 s", "2"]
     assert "first request" in terms
     assert re.findall(r"(\d+) s ", article) == ["48", "19", "14", "14"]
 
@@ -396,7 +437,11 @@ def test_data_address():
 
 
 def test_reports_cost_no_chart_library_to_import():
-    code = "import sys, imgur_mirror.report; sys.exit('matplotlib' in sys.modules)"
+    heavy = "{'matplotlib', 'PIL', 'numpy'} & set(sys.modules)"
+    code = (
+        "import sys, imgur_mirror.report, imgur_mirror.waterfall, imgur_mirror.contact_sheet;"
+        f"sys.exit(bool({heavy}))"
+    )
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

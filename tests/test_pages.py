@@ -1,0 +1,115 @@
+"""What a mirror publishes besides its figures: pictures, in Prefect and beside the mirror."""
+
+import os
+import re
+import secrets
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+import requests
+
+from flows.mirror_album import mirror_album
+from imgur_mirror.names import artifact_key
+
+pytestmark = pytest.mark.usefixtures("prefect_server")
+
+PAGES = {"contact-sheet.html", "report.md", "waterfall.svg"}
+
+
+@pytest.fixture
+def album(imgur):
+    """Three images of an album of its own."""
+    name = secrets.token_hex(4)[:7]
+    about = {"count": 3, "bytes": 4000}
+    requests.put(f"{imgur}/_/albums/{name}", json=about, timeout=10).raise_for_status()
+    return name
+
+
+def asked(path, **body):
+    """What the server's API has."""
+    url = f"{os.environ['PREFECT_API_URL']}/{path}/filter"
+    return httpx.post(url, json=body, timeout=10).raise_for_status().json()
+
+
+def artifacts(key):
+    """All artifacts of a key, the latest first."""
+    found = asked("artifacts", sort="CREATED_DESC", artifacts={"key": {"any_": [key]}})
+    return [artifact["data"] for artifact in found]
+
+
+def logged(run, text):
+    """The lines of a run's log that hold a text, once there is one."""
+    of = {"flow_run_id": {"any_": [str(run)]}}
+    for _ in range(100):
+        lines = [line["message"] for line in asked("logs", logs=of) if text in line["message"]]
+        if lines:
+            return lines
+        time.sleep(0.2)
+    return []
+
+
+def test_the_pages_lie_beside_the_mirror_and_nothing_in_it(album, downloads):
+    mirrored = mirror_album(album)
+
+    beside = downloads / "_reports" / album
+    assert {path.name for path in beside.iterdir()} == PAGES
+    assert {path.name for path in (downloads / album).iterdir()} == {
+        "album.json",
+        *(row.name for row in mirrored.downloads),
+    }
+    report = (beside / "report.md").read_text()
+    assert {*re.findall(r"\]\(([^)]+)\)", report)} == PAGES - {"report.md"}
+    tiles = re.findall(r'<a href="([^"]+)"', (beside / "contact-sheet.html").read_text())
+    assert [(beside / tile).resolve().name for tile in tiles] == [
+        row.name for row in mirrored.downloads
+    ]
+    assert all((beside / tile).is_file() for tile in tiles)
+
+
+def test_the_artifacts_hold_their_pictures(album, downloads):
+    mirror_album(album)
+    (report,) = artifacts(f"mirror-{artifact_key(album)}")
+    assert "](data:image/svg+xml;base64," in report
+    (sheet,) = artifacts(f"sheet-{artifact_key(album)}")
+    assert sheet.count("](data:image/webp;base64,") == 3
+
+
+def test_a_run_that_changes_nothing_makes_no_picture_again(album, downloads):
+    mirror_album(album)
+    beside = downloads / "_reports" / album
+    before = {name: (beside / name).stat().st_mtime_ns for name in PAGES - {"report.md"}}
+
+    mirror_album(album)
+    assert {name: (beside / name).stat().st_mtime_ns for name in before} == before
+    assert "nothing new" in (beside / "report.md").read_text()
+    assert len(artifacts(f"sheet-{artifact_key(album)}")) == 1
+    latest, _ = artifacts(f"mirror-{artifact_key(album)}")
+    assert "data:image" not in latest
+
+
+def test_pages_that_cannot_be_written_fail_no_run(album, downloads):
+    downloads.mkdir()
+    (downloads / "_reports").write_text("in the way")
+
+    state = mirror_album(album, return_state=True)
+    assert state.is_completed()
+    assert len(list(Path(downloads / album).glob("*.*"))) == 4
+    assert len(artifacts(f"mirror-{artifact_key(album)}")) == 1
+    (line,) = logged(state.state_details.flow_run_id, "contact sheet")
+    assert "_reports" in line
+    assert "a file is where the folder belongs" in line
+
+
+def test_the_log_has_a_line_a_phase_and_none_an_image(album, downloads):
+    state = mirror_album(album, return_state=True)
+    run = state.state_details.flow_run_id
+    (line,) = logged(run, "listed")
+    assert line == "listed 3 images, 3 to fetch in 3 task runs under async with 16 workers"
+    (line,) = logged(run, "fetched")
+    assert line.startswith("fetched 3 images (12 kB) in ")
+    names = [row.name for row in state.result().downloads]
+    lines = [line["message"] for line in asked("logs", sort="TIMESTAMP_DESC")]
+    assert any("fetched" in line for line in lines)
+    assert not [line for line in lines for name in names if name in line]

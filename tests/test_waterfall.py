@@ -1,0 +1,170 @@
+"""The waterfall of a run, read back from its SVG."""
+
+import re
+from xml.etree import ElementTree
+
+import pytest
+
+from imgur_mirror.models import Album, Download, Mirrored, Outcome, Strategy, Timings
+from imgur_mirror.waterfall import waterfall
+
+BEGAN = 1_700_000_000.0
+SVG = "{http://www.w3.org/2000/svg}"
+KINDS = ("waiting", "transfer", "several-requests", "no-file", "idle", "queued")
+
+
+def image(key, start, end, first_byte=None, worker="1", attempts=1, outcome=Outcome.DOWNLOADED):
+    return Download(
+        id=key,
+        name=f"{key}.jpg",
+        outcome=outcome,
+        attempts=attempts,
+        started=BEGAN + start,
+        first_byte=first_byte,
+        finished=BEGAN + end,
+        worker=worker,
+    )
+
+
+def run(*downloads, album="PdA9Amq", workers=4):
+    asked = [row for row in downloads if row.started is not None]
+    first = min((row.started for row in asked), default=BEGAN)
+    ended = max((row.finished for row in asked), default=BEGAN)
+    return Mirrored(
+        album=Album(id=album),
+        strategy=Strategy.ASYNC,
+        workers=workers,
+        downloads=downloads,
+        timings=Timings(began=BEGAN, first_request=first, ended=ended),
+    )
+
+
+def bars(svg):
+    """The lines of each kind as (from, to, height), in points."""
+    found = {}
+    for group in ElementTree.fromstring(svg).iter(f"{SVG}g"):
+        if group.get("id") in KINDS:
+            ends = re.findall(r"[ML] (\S+) (\S+)", group.find(f"{SVG}path").get("d"))
+            points = [(float(x), float(y)) for x, y in ends]
+            found[group.get("id")] = [
+                (x, to, y) for (x, y), (to, _) in zip(points[::2], points[1::2], strict=True)
+            ]
+    return found
+
+
+def texts(svg):
+    return [text.text for text in ElementTree.fromstring(svg).iter(f"{SVG}text")]
+
+
+def many(count, workers, seconds=0.1):
+    """Each worker takes an image after another, without a gap, from the first second on."""
+    return [
+        image(
+            f"i{number:06}",
+            1 + (number // workers) * seconds,
+            1 + (number // workers + 1) * seconds,
+            first_byte=seconds / 4,
+            worker=str(number % workers + 1),
+        )
+        for number in range(count)
+    ]
+
+
+def test_a_run_that_asked_for_nothing_has_no_picture():
+    assert waterfall(run()) is None
+    assert waterfall(run(Download(id="a", name="a.jpg", outcome=Outcome.UNCHANGED))) is None
+
+
+def test_each_image_queues_waits_and_comes_to_scale():
+    svg = waterfall(run(image("aaa", 1, 4, first_byte=1), image("bbb", 2, 9, first_byte=5)))
+    drawn = bars(svg)
+    (begin, sent, _), (also, second, _) = sorted(drawn["queued"], key=lambda line: line[2])
+    unit = sent - begin
+    assert also == begin
+    assert second - begin == pytest.approx(2 * unit, abs=0.01)
+    assert [to - x for x, to, _ in drawn["waiting"]] == pytest.approx([unit, 5 * unit], abs=0.01)
+    assert [to - x for x, to, _ in drawn["transfer"]] == pytest.approx(
+        [2 * unit, 2 * unit], abs=0.01
+    )
+    assert [x for x, _, _ in drawn["transfer"]] == pytest.approx(
+        [to for _, to, _ in drawn["waiting"]]
+    )
+
+
+def test_images_stand_in_the_order_in_which_they_were_asked_for():
+    svg = waterfall(run(image("late", 2, 3, 0.5, worker="2"), image("early", 1, 3, 0.5)))
+    heights = [y for _, _, y in bars(svg)["waiting"]]
+    assert heights[0] < heights[1]
+    names = [text for text in texts(svg) if text in ("late.jpg", "early.jpg")]
+    assert names == ["early.jpg", "late.jpg"]
+    assert texts(svg).count("worker") == 1
+    assert "PdA9Amq · async, 4 workers · 2023-11-14 22:13 UTC" in texts(svg)
+
+
+def test_what_cannot_be_told_apart_is_one_bar():
+    svg = waterfall(
+        run(
+            image("again", 0, 4, first_byte=1, attempts=3),
+            image("gone", 0, 1, outcome=Outcome.GONE),
+            image("failed", 0, 2, outcome=Outcome.FAILED, attempts=4),
+            image("same", 0, 1, outcome=Outcome.UNCHANGED),
+        )
+    )
+    drawn = bars(svg)
+    assert {kind: len(drawn.get(kind, ())) for kind in KINDS[:4]} == {
+        "waiting": 1,
+        "transfer": 0,
+        "several-requests": 1,
+        "no-file": 2,
+    }
+    assert "transfer" not in texts(svg)
+
+
+def test_a_larger_album_has_a_lane_a_worker_where_idleness_shows():
+    busy = many(80, 4)
+    one_long = image("long", 3.5, 9, first_byte=0.1, worker="3")
+    drawn = bars(waterfall(run(*busy, one_long)))
+    assert len({y for _, _, y in drawn["waiting"]}) == 4
+    assert len(drawn["waiting"]) == 81
+    last = {y: max(to for _, to, at in drawn["transfer"] if at == y) for _, _, y in drawn["idle"]}
+    right = max(to for _, to, _ in drawn["idle"])
+    ends = [last[y] for _, _, y in sorted(drawn["idle"], key=lambda lane: lane[2])]
+    assert ends[2] == pytest.approx(right, abs=0.5)
+    assert max(ends[0], ends[1], ends[3]) < right - 100
+
+
+def test_lanes_are_in_the_order_of_numbers():
+    svg = waterfall(run(*many(66, 11)))
+    assert [text for text in texts(svg) if text in map(str, range(1, 12))][-11:] == [
+        str(number) for number in range(1, 12)
+    ]
+
+
+@pytest.mark.parametrize(("count", "workers"), [(20_000, 16), (9_000, 256)])
+def test_thousands_of_images_are_condensed_to_what_prevails(count, workers):
+    """Three quarters of the time is transfer, so that is what is seen, and nothing is idle."""
+    svg = waterfall(run(*many(count, workers), workers=workers))
+    drawn = bars(svg)
+    assert len(svg) < 1_000_000
+    covered = sum(to - x for kind in ("waiting", "transfer") for x, to, _ in drawn.get(kind, ()))
+    whole = sum(to - x for x, to, _ in drawn["idle"])
+    assert covered == pytest.approx(whole, rel=0.1)
+    assert sum(to - x for x, to, _ in drawn["transfer"]) > 0.7 * covered
+
+
+def test_hostile_names_and_clocks_that_disagree():
+    rows = [
+        image("<b>$x^2$&", -5, 1, first_byte=9),
+        image("a" * 60, 0, 1, worker="<script>"),
+        image("$\\frac$", 0, 2, first_byte=-1, worker=None),
+    ]
+    svg = waterfall(run(*rows, album="$\\bad{$"))
+    assert "<b>$x^2$&.jpg" in texts(svg)
+    assert "aaaaaaa…aaaa.jpg" in texts(svg)
+    assert "<script" not in svg
+    xs = [x for lines in bars(svg).values() for x, _, _ in lines]
+    assert min(xs) >= min(x for x, _, _ in bars(svg)["queued"]) - 0.01
+
+
+def test_the_same_run_gives_the_same_bytes():
+    assert waterfall(run(*many(5, 2))) == waterfall(run(*many(5, 2)))
