@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from flows.command_line import main
-from flows.compare_strategies import compare_strategies, described
+from flows.compare_strategies import compare_strategies, comparison_text
 from flows.server import ServerError, prefect_server
 from standin.process import running
 
@@ -32,7 +32,9 @@ def demo() -> int:
                 "IMGUR_CLIENT_ID": "standin",
             }
             print("Mirroring 40 images under each of four strategies …", flush=True)
-            status = main(compare_strategies, described, [ALBUM, "--downloads", str(DOWNLOADS)])
+            status = main(
+                compare_strategies, comparison_text, [ALBUM, "--downloads", str(DOWNLOADS)]
+            )
     except ServerError as error:
         print(error, file=sys.stderr)
         return 1

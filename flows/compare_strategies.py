@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from prefect import flow
@@ -9,21 +10,25 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 from pydantic import Field
 
+from flows.advice import keep_advice
+from flows.hooks import say_why
 from flows.mirroring import mirror
 from flows.parameters import AlbumAddress, Workers, album_name
 from imgur_mirror.address import BadAddress, parse
+from imgur_mirror.advice import advised
 from imgur_mirror.answers import ApiError
-from imgur_mirror.comparison import comparison_headline, comparison_rows
-from imgur_mirror.markdown import text_table
+from imgur_mirror.comparison import Comparison, comparison_headline, comparison_text
 from imgur_mirror.models import Album, Mirrored, Strategy
 from imgur_mirror.report import missing
 from imgur_mirror.settings import BadSettings, Settings, read_settings
-from imgur_mirror.store import AlbumFolder, StoreError, album_folder
+from imgur_mirror.store import StoreError, album_folder
+from imgur_mirror.sweep import points, side_by_side, steps
 from tasks.album import fetch_album
 from tasks.credentials import access
+from tasks.history import earlier_comparisons
 from tasks.publish import publish_comparison
 
-__all__ = ["compare_strategies"]
+__all__ = ["compare_strategies", "comparison_text"]
 
 FOLDER = "compare-strategies"
 """Below the downloads: a folder for each strategy, made anew by each comparison."""
@@ -32,14 +37,20 @@ Strategies = Annotated[list[Strategy], Field(min_length=1)]
 Rounds = Annotated[int, Field(ge=1, le=100)]
 
 
-@flow(name="compare-strategies", flow_run_name=album_name)
+@flow(
+    name="compare-strategies",
+    flow_run_name=album_name,
+    on_failure=[say_why],
+    on_crashed=[say_why],
+)
 def compare_strategies(
     album: AlbumAddress,
     strategies: Strategies = list(Strategy),  # noqa: B006 - never changed, and shown in the form
     workers: Workers = 8,
     rounds: Rounds = 1,
     downloads: str = "",
-) -> tuple[Mirrored, ...] | State[Any]:
+    sweep: bool = False,
+) -> Comparison | State[Any]:
     """Mirror the same album from nothing under each strategy, and say which was fastest.
 
     Args:
@@ -48,52 +59,59 @@ def compare_strategies(
         workers: How many connections each has in use at once; sequential always has one.
         rounds: How often each strategy runs; its figures are medians over the rounds.
         downloads: The folder for all albums; empty for the setting IMGUR_DOWNLOADS.
+        sweep: Run each strategy with 1, 2, 4, … workers up to the number above, and draw the curve.
     """
     strategies = list(dict.fromkeys(strategies))
+    trials = [(s, n) for s in strategies for n in (steps(s, workers) if sweep else [workers])]
     try:
         settings = read_settings()
-        root = f"{downloads or settings.downloads}/{FOLDER}"
+        root = downloads or settings.downloads
         listing = fetch_album(parse(album), access(settings))
-        runs = _rounds(listing, strategies, workers, rounds, root, settings)
-        differing = _differing(listing, strategies, root)
+        runs, differing = _rounds(listing, trials, rounds, f"{root}/{FOLDER}", settings)
+        beside = album_folder(root, listing.id)
     except (BadAddress, BadSettings, ApiError, StoreError) as error:
         return Failed(message=str(error), data=error)
-    publish_comparison(runs, [differing] if differing else [])
     lost = differing or next(filter(None, map(missing, runs)), None)
+    advice = None if lost else advised(points(runs), listing.id, _now())
+    earlier = earlier_comparisons(listing.id)
+    found = Comparison(runs, earlier, advice, (differing,) if differing else ())
+    publish_comparison(found, beside)
     if lost:
         return Failed(message=lost)
-    return Completed(message=comparison_headline(runs), data=runs)
+    if advice:
+        keep_advice(advice)
+    return Completed(message=comparison_headline(side_by_side(runs)), data=found)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _rounds(
     listing: Album,
-    strategies: Sequence[Strategy],
-    workers: int,
+    trials: Sequence[tuple[Strategy, int]],
     rounds: int,
     root: str,
     settings: Settings,
-) -> tuple[Mirrored, ...]:
-    """Run each strategy once a round; each round begins with another, so that none is always first.
+) -> tuple[tuple[Mirrored, ...], str | None]:
+    """Run each trial once a round; each round begins with another, so that none is always first.
 
     What a strategy warms up (the disk's cache, the host's) would else always serve the same next.
+    Gives the runs, and which files were not the same in all of them.
     """
-    runs = []
+    runs, left = [], []
     for turn in range(rounds):
-        shift = turn % len(strategies)
-        for strategy in (*strategies[shift:], *strategies[:shift]):
-            folder = _folder(root, strategy, listing)
+        shift = turn % len(trials)
+        for strategy, workers in (*trials[shift:], *trials[:shift]):
+            folder = album_folder(f"{root}/{strategy}", listing.id)
             folder.erase()
             runs.append(mirror(listing, strategy, workers, folder, settings))
-    return tuple(runs)
+            left.append(folder.digests())
+    return tuple(runs), _differing(listing, left)
 
 
-def _folder(root: str, strategy: Strategy, listing: Album) -> AlbumFolder:
-    return album_folder(f"{root}/{strategy}", listing.id)
-
-
-def _differing(listing: Album, strategies: Sequence[Strategy], root: str) -> str | None:
-    """Read all that the strategies left, and say which files are not the same in all."""
-    left = [_folder(root, strategy, listing).digests() for strategy in strategies]
+def _differing(listing: Album, left: Sequence[dict[str, str]]) -> str | None:
+    """Say which files the runs did not leave the same, by the digests of what each left."""
     names = {name for digests in left for name in digests}
     differing = sorted(name for name in names if len({digests.get(name) for digests in left}) > 1)
     if not differing:
@@ -101,12 +119,7 @@ def _differing(listing: Album, strategies: Sequence[Strategy], root: str) -> str
     return f"the strategies left different files of {listing.id}: {', '.join(differing[:10])}"
 
 
-def described(runs: Sequence[Mirrored]) -> str:
-    """Say what a comparison found: the table, and the line that it comes to."""
-    return f"{text_table(comparison_rows(runs))}\n\n{comparison_headline(runs)}"
-
-
 if __name__ == "__main__":
     from flows.command_line import main
 
-    sys.exit(main(compare_strategies, described))
+    sys.exit(main(compare_strategies, comparison_text))

@@ -7,11 +7,13 @@ from prefect import flow, runtime
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
+from flows.advice import choose
+from flows.hooks import say_why
 from flows.mirroring import Incomplete, mirror
-from flows.parameters import AlbumAddress, Workers, album_name
+from flows.parameters import AlbumAddress, Choice, Workers, album_name
 from imgur_mirror.address import BadAddress, parse
 from imgur_mirror.answers import ApiError
-from imgur_mirror.models import Mirrored, Strategy
+from imgur_mirror.models import Mirrored
 from imgur_mirror.report import headline, missing
 from imgur_mirror.settings import BadSettings, read_settings
 from imgur_mirror.store import StoreError, album_folder
@@ -25,13 +27,14 @@ __all__ = ["mirror_album"]
 
 def _run_name() -> str:
     parameters: dict[str, Any] = runtime.flow_run.parameters or {}
-    return f"{album_name()} · {Strategy(parameters['strategy'])}"
+    chosen = choose(Choice(parameters["strategy"]), parameters["workers"])
+    return f"{album_name()} · {chosen.name}"
 
 
-@flow(name="mirror-album", flow_run_name=_run_name)
+@flow(name="mirror-album", flow_run_name=_run_name, on_failure=[say_why], on_crashed=[say_why])
 def mirror_album(
     album: AlbumAddress,
-    strategy: Strategy = Strategy.ASYNC,
+    strategy: Choice = Choice.ASYNC,
     workers: Workers = 16,
     downloads: str = "",
     verify: bool = False,
@@ -40,23 +43,24 @@ def mirror_album(
 
     Args:
         album: Where the album is: its id, or any address of it at imgur.com.
-        strategy: How the downloads run at the same time.
-        workers: How many connections are in use at once; sequential always has one.
+        strategy: How the downloads run at the same time; auto: as the last comparison advised.
+        workers: How many connections are in use at once, at most; sequential always has one.
         downloads: The folder for all albums; empty for the setting IMGUR_DOWNLOADS.
         verify: Read back every stored file, and fetch again what is damaged or missing.
     """
-    warm_up(strategy)
     try:
         settings = read_settings()
-        listing = fetch_album(parse(album), access(settings))
-        folder = album_folder(downloads or settings.downloads, listing.id)
-        mirrored = mirror(listing, strategy, workers, folder, settings, verify)
+        chosen = choose(strategy, workers).announce()
+        with warm_up(chosen.strategy, chosen.workers, settings.dask_scheduler_address):
+            listing = fetch_album(parse(album), access(settings))
+            folder = album_folder(downloads or settings.downloads, listing.id)
+            mirrored = mirror(listing, chosen.strategy, chosen.workers, folder, settings, verify)
     except (BadAddress, BadSettings, ApiError, StoreError) as error:
         return Failed(message=str(error), data=error)
-    publish_mirror(mirrored)
+    publish_mirror(mirrored, folder)
     if lost := missing(mirrored):
         return Failed(message=lost, data=Incomplete(lost, mirrored))
-    return Completed(message=headline(mirrored), data=mirrored)
+    return Completed(message=chosen.noted(headline(mirrored)), data=mirrored)
 
 
 if __name__ == "__main__":

@@ -1,21 +1,25 @@
 """Mirror a list of albums and accounts: `python -m flows.mirror_albums ALBUM ALBUM …`."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
-from prefect import flow
+from prefect import flow, runtime
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 from prefect.variables import Variable
 
+from flows.advice import Chosen, choose
+from flows.hooks import say_why
 from flows.mirror_album import mirror_album
 from flows.mirroring import Incomplete
-from flows.parameters import AlbumAddress, Workers
+from flows.parameters import AlbumAddress, Choice, Workers
 from imgur_mirror.address import BadAddress, Kind, parse
-from imgur_mirror.answers import ApiError, RateLimited
-from imgur_mirror.models import AlbumResult, Mirrored, Strategy
-from imgur_mirror.settings import BadSettings, read_settings
+from imgur_mirror.answers import ApiError, BadCredentials, RateLimited
+from imgur_mirror.models import AlbumResult, Mirrored
+from imgur_mirror.settings import BadSettings, Settings, read_settings
 from imgur_mirror.summary import summary_headline, summary_text
 from tasks.album import fetch_account_albums
 from tasks.credentials import access
@@ -25,32 +29,49 @@ __all__ = ["mirror_albums"]
 
 VARIABLE = "imgur_albums"
 
+LEFT = "not tried, and left for the next run: the limit of Imgur requests is reached"
 
-@flow(name="mirror-albums", flow_run_name="{strategy}")
+Ended = tuple[AlbumResult, object]
+"""What became of an album, and what its run raised or returned where it did not go well."""
+
+
+def _run_name() -> str:
+    parameters: dict[str, Any] = runtime.flow_run.parameters or {}
+    return choose(Choice(parameters["strategy"]), parameters["workers"]).name
+
+
+@flow(name="mirror-albums", flow_run_name=_run_name, on_failure=[say_why], on_crashed=[say_why])
 def mirror_albums(
     albums: list[AlbumAddress] = [],  # noqa: B006 - never changed, and shown in the form
-    strategy: Strategy = Strategy.ASYNC,
+    strategy: Choice = Choice.ASYNC,
     workers: Workers = 16,
     downloads: str = "",
+    verify: bool = False,
 ) -> tuple[AlbumResult, ...] | State[Any]:
     """Copy several albums to the store, one after another, each as a run of its own.
 
     Args:
         albums: Albums, by id or address, and accounts (imgur.com/user/NAME: all their public
             albums); empty for the Prefect Variable imgur_albums.
-        strategy: How the downloads of an album run at the same time.
-        workers: How many connections are in use at once; sequential always has one.
+        strategy: How the downloads of an album run at the same time; auto: as the last comparison
+            advised.
+        workers: How many connections are in use at once, at most; sequential always has one.
         downloads: The folder for all albums; empty for the setting IMGUR_DOWNLOADS.
+        verify: Read back every stored file, and fetch again what is damaged or missing.
     """
     try:
-        wanted = _listed(albums or _from_variable())
-    except (BadAddress, BadSettings, ApiError) as error:
+        settings = read_settings()
+        wanted = albums or _from_variable()
+    except BadSettings as error:
         return Failed(message=str(error), data=error)
-    results = tuple(_mirrored(wanted, strategy, workers, downloads))
+    chosen = choose(strategy, workers).announce()
+    one = partial(_one, chosen=chosen, downloads=downloads, verify=verify)
+    ended = tuple(_each(wanted, one, settings))
+    results = tuple(result for result, _ in ended)
     publish_summary(results)
     if any(result.error for result in results):
-        return Failed(message=summary_headline(results))
-    return Completed(message=summary_headline(results), data=results)
+        return Failed(message=summary_headline(results), data=_refusal(ended))
+    return Completed(message=chosen.noted(summary_headline(results)), data=results)
 
 
 def _from_variable() -> list[str]:
@@ -65,40 +86,57 @@ def _from_variable() -> list[str]:
     return [str(album) for album in albums]
 
 
-def _listed(albums: Sequence[str]) -> list[str]:
-    """Put the albums of an account in its place, and each album once."""
-    listed: dict[str, str] = {}
-    for album in albums:
-        address = parse(album)
-        if address.kind is Kind.ACCOUNT:
-            for found in fetch_account_albums(address, access(read_settings())):
-                listed.setdefault(str(parse(found)), found)
-        else:
-            listed.setdefault(str(address), album)
-    return list(listed.values())
+def _each(
+    albums: Sequence[str], one: Callable[[str], Ended], settings: Settings
+) -> Iterator[Ended]:
+    """Mirror one album after another, those of an account in its place, and each once.
 
-
-def _mirrored(
-    albums: Sequence[str], strategy: Strategy, workers: int, downloads: str
-) -> Iterator[AlbumResult]:
-    """Mirror one album after another; the failure of one stops no other.
-
-    Only spent credits do: each further call would be one over Imgur's limit.
+    The failure of one stops no other. Only spent credits do: each further call would be one over
+    Imgur's limit.
     """
-    refused: RateLimited | None = None
-    for album in albums:
-        if refused is not None:
-            yield AlbumResult(album, None, f"not tried: {refused}")
+    todo, seen, spent = deque(albums), set[str](), False
+    while todo:
+        album = todo.popleft()
+        if spent:
+            yield AlbumResult(album, None, LEFT), None
             continue
-        state: State[Any] = mirror_album(album, strategy, workers, downloads, return_state=True)
+        try:
+            address = parse(album)
+            if address.kind is Kind.ACCOUNT:
+                todo.extendleft(reversed(fetch_account_albums(address, access(settings))))
+                continue
+        except (BadAddress, BadSettings, ApiError) as error:
+            spent = isinstance(error, RateLimited)
+            yield AlbumResult(album, None, str(error)), error
+            continue
+        if str(address) not in seen:
+            seen.add(str(address))
+            ended = one(album)
+            spent = isinstance(ended[1], RateLimited)
+            yield ended
+
+
+def _one(album: str, chosen: Chosen, downloads: str, verify: bool) -> Ended:
+    """Mirror one album, as a run of its own; whatever happens to it is its result."""
+    strategy = Choice(chosen.strategy)
+    try:
+        state: State[Any] = mirror_album(
+            album, strategy, chosen.workers, downloads, verify, return_state=True
+        )
         result = state.result(raise_on_failure=False)
-        if isinstance(result, Mirrored):
-            yield AlbumResult(album, result, None)
-        else:
-            mirrored = result.mirrored if isinstance(result, Incomplete) else None
-            yield AlbumResult(album, mirrored, state.message or f"the run ended {state.name}")
-        if isinstance(result, RateLimited) and not result.passing:
-            refused = result
+    except Exception as error:  # noqa: BLE001 - Prefect's own, where it could not record the run
+        return AlbumResult(album, None, f"its run ended with {type(error).__name__}: {error}"), None
+    if isinstance(result, Mirrored):
+        return AlbumResult(album, result, None), None
+    mirrored = result.mirrored if isinstance(result, Incomplete) else None
+    said = state.message or f"the run ended {state.name}"
+    return AlbumResult(album, mirrored, said), result
+
+
+def _refusal(ended: Sequence[Ended]) -> object:
+    """The error to fail with where the call is wrong, and not an album: no client id that works."""
+    errors = [error for _, error in ended]
+    return errors[0] if all(isinstance(error, BadCredentials) for error in errors) else None
 
 
 if __name__ == "__main__":

@@ -1,15 +1,27 @@
 """What the flows' parameters have in common: their types, and the run's name that they make."""
 
+from enum import StrEnum
 from typing import Annotated, Any
 
 from prefect import runtime
 from pydantic import BeforeValidator, Field
 
 from imgur_mirror.address import BadAddress, parse
+from imgur_mirror.models import Strategy
 
-__all__ = ["AlbumAddress", "Workers", "album_name"]
+__all__ = ["AlbumAddress", "Choice", "Workers", "album_name"]
 
 MOST_WORKERS = 256
+
+
+class Choice(StrEnum):
+    """A strategy by its name, or the one that the last comparison advised."""
+
+    AUTO = "auto"
+    SEQUENTIAL = Strategy.SEQUENTIAL.value
+    THREADS = Strategy.THREADS.value
+    DASK = Strategy.DASK.value
+    ASYNC = Strategy.ASYNC.value
 
 
 def _as_text(value: object) -> object:

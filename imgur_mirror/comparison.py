@@ -1,14 +1,31 @@
 """What the same album under several strategies has to say: rows, a verdict, Markdown."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from statistics import median
 
-from imgur_mirror.charts import Cell, Row, bar_chart, data_address, duration
-from imgur_mirror.markdown import escape, label, listed, table
+from imgur_mirror.advice import Advice
+from imgur_mirror.charts import Cell, Row, bar_chart, duration
+from imgur_mirror.curve import curve_chart
+from imgur_mirror.history import Earlier, history_rows, slowdowns
+from imgur_mirror.markdown import escape, label, listed, table, text_table
 from imgur_mirror.models import Mirrored, Outcome, Strategy
+from imgur_mirror.sweep import is_sweep, points, side_by_side, sweep_rows
 
-__all__ = ["comparison_headline", "comparison_markdown", "comparison_rows"]
+__all__ = [
+    "CHART",
+    "CURVE",
+    "Comparison",
+    "comparison_headline",
+    "comparison_markdown",
+    "comparison_pictures",
+    "comparison_rows",
+    "comparison_text",
+]
+
+CHART, CURVE = "comparison.svg", "sweep.svg"
+"""The names of the pictures."""
 
 ARTICLE = (
     "For comparison: the article this grew out of measured 48 s one after another, 19 s with"
@@ -25,6 +42,47 @@ MEDIANS = (
     "Each figure is the median of its rounds by itself; spread is the slowest total less the"
     " fastest."
 )
+CHOICE = (
+    "The advice is about the whole time, start-up included. Of all that is as quick as the quickest"
+    " (within the spread of its rounds, or a tenth where there was one), it takes the fewest"
+    " workers, which is gentlest to Imgur, and then what costs this machine least: sequential, then"
+    " async (one thread), threads (one for each connection), dask (a process for each)."
+)
+SLOWER = (
+    "Beside the earlier comparisons that had as many images and workers. A strategy is called"
+    " slower where it takes longer than their median by more than their spread, and by a tenth."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The runs of one album, what earlier comparisons of it took, and what is to be noted."""
+
+    runs: tuple[Mirrored, ...]
+    earlier: tuple[Earlier, ...] = ()
+    advice: Advice | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def rows(self) -> list[Row]:
+        """A row for each strategy; after a sweep, with the most workers that it had."""
+        return comparison_rows(side_by_side(self.runs))
+
+    @property
+    def sweep(self) -> list[Row]:
+        """A row for each strategy and number of workers; none where there was no sweep."""
+        return sweep_rows(points(self.runs)) if is_sweep(self.runs) else []
+
+    @property
+    def history(self) -> list[Row]:
+        """A row for each strategy that earlier comparisons had as well."""
+        return history_rows(self.rows, self.earlier)
+
+    @property
+    def said(self) -> list[str]:
+        """What follows the headline: what to use, what became slower, and the notes."""
+        use = [f"Use {self.advice.sentence}"] if self.advice else []
+        return [*use, *slowdowns(self.history), *self.notes]
 
 
 def comparison_rows(runs: Sequence[Mirrored]) -> list[Row]:
@@ -57,20 +115,57 @@ def comparison_headline(runs: Sequence[Mirrored]) -> str:
     return _verdict(rows) + (f"; {incomplete}" if broken else "")
 
 
-def comparison_markdown(runs: Sequence[Mirrored], notes: Sequence[str] = ()) -> str:
-    """The report of a comparison: the result, the chart, the figures, and what they mean."""
-    rows = comparison_rows(runs)
+def comparison_markdown(found: Comparison, addressed: Callable[[str], str]) -> str:
+    """The report of a comparison: the result, the charts, the figures, and what they mean.
+
+    `addressed` gives the address of a picture by its name.
+    """
+    rows = found.rows
+    headline = comparison_headline(side_by_side(found.runs))
     if not rows:
-        return f"{comparison_headline(runs)}\n"
+        return f"{headline}\n"
     blocks = [
-        comparison_headline(runs),
-        f"![seconds by strategy, start-up and download]({data_address(bar_chart(rows))})",
-        "\n".join(f"- {escape(note)}" for note in notes),
+        headline,
+        f"![seconds by strategy, start-up and download]({addressed(CHART)})",
+        "\n".join(f"- {escape(note)}" for note in found.said),
         table(rows),
         f"{TERMS} {MEDIANS}" if "rounds" in rows[0] else TERMS,
+        *_sweep_blocks(found, addressed),
+        "" if found.sweep or not found.advice else CHOICE,
+        *_history_blocks(found),
         f"*{ARTICLE}*",
     ]
     return "\n\n".join(block for block in blocks if block) + "\n"
+
+
+def comparison_pictures(found: Comparison) -> dict[str, str]:
+    """The SVG text of every picture of the report, by its name."""
+    pictures = {CHART: bar_chart(found.rows)} if found.runs else {}
+    if found.sweep:
+        measured = points(found.runs)
+        advised = found.advice and (found.advice.strategy, found.advice.workers)
+        chosen = (point for point in measured if (point.strategy, point.workers) == advised)
+        pictures[CURVE] = curve_chart(measured, next(chosen, None))
+    return pictures
+
+
+def comparison_text(found: Comparison) -> str:
+    """The tables as plain text, and the lines that they come to."""
+    lines = "\n".join([comparison_headline(side_by_side(found.runs)), *found.said])
+    tables = map(text_table, filter(None, (found.sweep, found.rows, found.history)))
+    return "\n\n".join([*tables, lines])
+
+
+def _sweep_blocks(found: Comparison, addressed: Callable[[str], str]) -> list[str]:
+    if not found.sweep:
+        return []
+    curve = f"![images a second by number of workers]({addressed(CURVE)})"
+    return ["## More workers", curve, table(found.sweep), CHOICE]
+
+
+def _history_blocks(found: Comparison) -> list[str]:
+    history = found.history
+    return ["## Earlier comparisons", table(history), SLOWER] if history else []
 
 
 def _of(strategy: Strategy, runs: Iterable[Mirrored]) -> list[Mirrored]:
@@ -94,6 +189,7 @@ def _comparison_row(rounds: Sequence[Mirrored], baseline: Sequence[float]) -> Ro
         "MB/s": _middle(megabytes),
         "speed-up": round(median(baseline) / total, 2) if baseline and total > 0 else "",
         "slowest image": _slowest_image(rounds),
+        "images": round(median(len(run.having(Outcome.DOWNLOADED)) for run in rounds)),
     }
 
 

@@ -6,8 +6,10 @@ import re
 import xml.etree.ElementTree as ET
 
 import pytest
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from flows.compare_strategies import compare_strategies
+from imgur_mirror.comparison import comparison_text
 from imgur_mirror.models import Outcome, Strategy
 from imgur_mirror.names import artifact_key
 from standin.process import running
@@ -27,7 +29,7 @@ def article(downloads, monkeypatch):
 
 def test_sequential_is_slowest_on_the_network_of_the_article(article, downloads):
     """Told by the same run's own figures: the download times, in which nothing starts up."""
-    runs = compare_strategies("PdA9Amq", workers=8)
+    runs = compare_strategies("PdA9Amq", workers=8).runs
 
     took = {run.strategy: run.timings.download for run in runs}
     assert set(took) == set(Strategy)
@@ -40,7 +42,7 @@ def test_sequential_is_slowest_on_the_network_of_the_article(article, downloads)
 def test_rounds_take_turns_and_each_starts_from_nothing(imgur, downloads):
     album = new_album(imgur, count=3, bytes=3000)
 
-    runs = compare_strategies(album, [Strategy.THREADS, Strategy.ASYNC], 2, 2)
+    runs = compare_strategies(album, [Strategy.THREADS, Strategy.ASYNC], 2, 2).runs
 
     assert [run.strategy for run in runs] == ["threads", "async", "async", "threads"]
     assert all(len(run.having(Outcome.DOWNLOADED)) == 3 for run in runs)
@@ -56,10 +58,70 @@ def test_the_comparison_is_published(imgur, downloads):
     assert [row["strategy"] for row in rows] == ["sequential", "async"]
     assert list(rows[0]) == [
         *("strategy", "workers", "start-up s", "download s", "total s"),
-        *("images/s", "MB/s", "speed-up", "slowest image"),
+        *("images/s", "MB/s", "speed-up", "slowest image", "images"),
     ]
     chart = re.search(r"data:image/svg\+xml;base64,([\w+/=]+)", markdown(f"comparison-{key}"))
     assert ET.fromstring(base64.b64decode(chart[1])).tag.endswith("svg")
+    beside = downloads / "_reports" / album
+    assert (beside / "comparison.svg").read_bytes() == base64.b64decode(chart[1])
+    assert "(comparison.svg)" in (beside / "comparison.md").read_text()
+
+
+def test_a_sweep_tries_more_and_more_workers(imgur, downloads):
+    """The figures as a table, the curve in the report, and both beside the mirror."""
+    album = new_album(imgur, count=4, bytes=3000)
+
+    found = compare_strategies(album, [Strategy.SEQUENTIAL, Strategy.ASYNC], 3, sweep=True)
+
+    tried = [("sequential", 1), ("async", 1), ("async", 2), ("async", 3)]
+    assert [(run.strategy, run.workers) for run in found.runs] == tried
+    key = artifact_key(album)
+    rows = json.loads(artifact(f"workers-{key}"))
+    assert [(row["strategy"], row["workers"]) for row in rows] == tried
+    compared = json.loads(artifact(f"strategies-{key}"))
+    assert [(row["strategy"], row["workers"]) for row in compared] == [tried[0], tried[-1]]
+    assert markdown(f"comparison-{key}").count("data:image/svg+xml;base64,") == 2
+    assert found.advice.sentence in comparison_text(found)
+    beside = downloads / "_reports" / album
+    assert ET.parse(beside / "sweep.svg").getroot().tag.endswith("svg")
+    assert {path.name for path in beside.iterdir()} == {
+        *("comparison.md", "comparison.svg", "sweep.svg")
+    }
+
+
+def test_a_comparison_is_set_beside_the_earlier_ones(imgur, downloads):
+    """Those that Prefect keeps, whatever else has come under the same key."""
+    album = new_album(imgur, count=2, bytes=3000)
+    key = f"strategies-{artifact_key(album)}"
+    both = [Strategy.SEQUENTIAL, Strategy.THREADS]
+    assert compare_strategies(album, both, 1).history == []
+    row = json.loads(artifact(key))[1] | {"workers": 2}
+    for seconds in (0.002, 0.001):
+        create_table_artifact([{**row, "total s": seconds}], key=key)
+    create_table_artifact([{"strategy": "threads", "workers": "two"}], key=key)
+    create_table_artifact([{**row, "images": 3}], key=key)
+    create_markdown_artifact("[]", key=key)
+
+    found = compare_strategies(album, both, 2)
+
+    assert [(one["strategy"], one["comparisons before"]) for one in found.history] == [
+        ("sequential", 1),
+        ("threads", 2),
+    ]
+    (slower,) = [line for line in found.said if line.startswith("threads took")]
+    assert "longer than the median of the 2 before (0.002 s, spread 0.001 s)" in slower
+    assert "Earlier comparisons" in markdown(f"comparison-{artifact_key(album)}")
+
+
+def test_a_report_that_cannot_be_written_fails_nothing(imgur, downloads, caplog):
+    album = new_album(imgur, count=1, bytes=3000)
+    downloads.mkdir()
+    (downloads / "_reports").write_text("in the way")
+
+    state = compare_strategies(album, [Strategy.THREADS], 1, return_state=True)
+
+    assert state.is_completed()
+    assert "no files beside the mirror" in caplog.text
 
 
 def test_files_that_differ_fail_the_comparison(imgur, downloads):
