@@ -7,13 +7,14 @@ from typing import Any
 from prefect import flow, unmapped
 from prefect.futures import PrefectFuture
 
-from imgur_mirror.batch import Batch, BatchFailed
+from imgur_mirror.batch import Batch, BatchFailed, together
 from imgur_mirror.models import Download, Outcome, Sealed, Strategy
 from imgur_mirror.plan import Plan
-from imgur_mirror.settings import Wire
+from imgur_mirror.settings import BadSettings, Wire
 from imgur_mirror.store import AlbumFolder
-from runners import task_runner
-from tasks.images import download_task
+from runners import ClusterError, connections_each, task_runner
+from tasks.images import Manner, download_task
+from tasks.limit import limited
 
 __all__ = ["download_images"]
 
@@ -26,14 +27,24 @@ def download_images(
     workers: int,
     scheduler_address: str | None = None,
 ) -> tuple[Download, ...]:
-    """Run the downloads of a plan, over `workers` connections at once, and give every outcome."""
-    runner = task_runner(
-        strategy,
-        workers,
-        lifespan=partial(_connections, wire),
-        scheduler_address=scheduler_address,
-    )
-    return _download_images.with_options(task_runner=runner)(plan, folder, wire, strategy).value
+    """Run the downloads of a plan, over `workers` connections at once, and give every outcome.
+
+    Raises:
+        BadSettings: where the cluster at the scheduler's address cannot be used, or the limit.
+    """
+    try:
+        runner = task_runner(
+            strategy,
+            workers,
+            lifespan=partial(_connections, wire),
+            scheduler_address=scheduler_address,
+        )
+    except ClusterError as error:
+        raise BadSettings(str(error)) from error
+    connections = connections_each(runner)
+    limit, wire = limited(wire, workers, connections)
+    flow = _download_images.with_options(task_runner=runner)
+    return flow(plan, folder, wire, strategy, Manner(connections, limit)).value
 
 
 def _connections(wire: Wire) -> AbstractAsyncContextManager[None]:
@@ -45,15 +56,17 @@ def _connections(wire: Wire) -> AbstractAsyncContextManager[None]:
 
 @flow(name="download-images", flow_run_name="{strategy}", validate_parameters=False)
 def _download_images(
-    plan: Plan, folder: AlbumFolder, wire: Wire, strategy: Strategy
+    plan: Plan, folder: AlbumFolder, wire: Wire, strategy: Strategy, manner: Manner
 ) -> Sealed[tuple[Download, ...]]:
     task = download_task(strategy, wire)
-    futures = task.map(plan.batches, unmapped(folder), unmapped(wire))
+    batches = together([batch.value for batch in plan.batches], manner.connections)
+    sealed = [Sealed(batch) for batch in batches]
+    futures = task.map(sealed, unmapped(folder), unmapped(wire), unmapped(manner))
     return Sealed(
         tuple(
             row
-            for batch, future in zip(plan.batches, futures, strict=True)
-            for row in _outcomes(batch.value, future, folder)
+            for batch, future in zip(batches, futures, strict=True)
+            for row in _outcomes(batch, future, folder)
         )
     )
 

@@ -1,39 +1,63 @@
 """How fast a run asks: together slower when the host says so, never above a set rate."""
 
 import fcntl
-import math
 import os
 import random
 import re
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
-from functools import cache
 from pathlib import Path
-from threading import Lock
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from pyrate_limiter import Limiter
 
 __all__ = ["LONGEST_PAUSE", "Pace", "backoff", "retry_after"]
 
 LONGEST_PAUSE = 120.0
 """Seconds that a run waits when the host asks for it; who asks for more is told no more is sent."""
 
+MOST_WAITING = 1000
+"""More than there are workers in any run: no turn is further off than that many."""
+
 
 @dataclass(frozen=True, slots=True)
 class Pace:
     """The pace of one run, the same for all its workers, in whichever process they are.
 
-    The run's workers share one empty file: the time until which nobody asks is its modification
-    time. Reading that costs microseconds and needs no server. `per_second` is this process's
-    share of the run's bound.
+    The run's workers share two files: one's modification time is the time until which nobody asks,
+    the other holds the time of the last turn. Reading them costs microseconds and needs no server.
+    `per_second` is the run's bound on requests; across machines it holds where these share the
+    files.
     """
 
     run: Path
     per_second: float | None = None
+
+    def waits(self) -> Iterator[float]:
+        """Give the seconds to sleep, one after another, until the next request may be sent."""
+        if seconds := self._turn():
+            yield seconds
+        while seconds := self.wait():
+            yield seconds
+            # Whoever waited asks for a turn of its own, or all would ask at once.
+            if seconds := self._turn():
+                yield seconds
+
+    def _turn(self) -> float:
+        """Take the next turn of the run, and give the seconds until it comes."""
+        if self.per_second is None:
+            return 0.0
+        gap = 1 / self.per_second
+        turns = os.open(self.run / "turns", os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(turns, fcntl.LOCK_EX)
+            now, last = time.time(), float(os.pread(turns, 32, 0) or 0)
+            # Bounded, in case the clock was turned back since.
+            at = min(max(now, last + gap), now + max(LONGEST_PAUSE, MOST_WAITING * gap))
+            os.pwrite(turns, f"{at:<32.6f}".encode("ascii"), 0)
+        finally:
+            os.close(turns)
+        return at - now
 
     @property
     def _sign(self) -> Path:
@@ -56,28 +80,6 @@ class Pace:
             fcntl.flock(sign, fcntl.LOCK_EX)
             if os.fstat(sign.fileno()).st_mtime < until:
                 os.utime(sign.fileno(), (until, until))
-
-    @property
-    def limiter(self) -> "Limiter | None":
-        """The limiter that this process's workers share; None where no rate is set."""
-        if self.per_second is None:
-            return None
-        # A cache alone lets threads that come first at once make one each.
-        with _making:
-            return _limiter(self.run, self.per_second)
-
-
-_making = Lock()
-
-
-@cache
-def _limiter(_run: Path, per_second: float) -> "Limiter":
-    # Imported where a rate is set, which few do.
-    from pyrate_limiter import InMemoryBucket, Limiter, Rate
-
-    # One request each 1/rate seconds, so that a rate below one a second works as well and no
-    # second begins with a burst.
-    return Limiter(InMemoryBucket([Rate(1, math.ceil(1000 / per_second))]), buffer_ms=1)
 
 
 # Whole seconds by the standard; a fraction is taken too, 300 years or a sign are not.

@@ -45,7 +45,8 @@ class Wire:
 
     Timeouts are in seconds; `read_timeout` is between two reads. `image_hosts` are `host` or
     `host:port`. `retries` come after the first try, the first after `backoff` seconds and each
-    next after twice as many. `max_requests_per_second` is for this process's part of a run.
+    next after twice as many. `max_requests_per_second` is the bound on a run's requests,
+    `rate_limit` the name of one that all runs keep to together.
     """
 
     image_hosts: tuple[str, ...]
@@ -55,6 +56,7 @@ class Wire:
     retries: int = 3
     backoff: float = 1
     max_requests_per_second: float | None = None
+    rate_limit: str | None = None
 
 
 def _web_address(text: str) -> str:
@@ -147,6 +149,7 @@ class Settings(BaseSettings):
     backoff: float = Field(default=1, ge=0, allow_inf_nan=False)
     split_bytes: int = Field(default=1 << 20, ge=1 << 16)
     max_requests_per_second: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    rate_limit: str | None = None
     credentials_block: str | None = None
     dask_scheduler_address: str | None = Field(
         default=None, validation_alias="DASK_SCHEDULER_ADDRESS"
@@ -176,6 +179,7 @@ class Settings(BaseSettings):
             retries=self.retries,
             backoff=self.backoff,
             max_requests_per_second=self.max_requests_per_second,
+            rate_limit=self.rate_limit,
         )
 
 

@@ -1,18 +1,27 @@
 """The four task runners, behind one function."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from importlib import import_module
-from threading import Thread
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 from prefect.task_runners import TaskRunner
 
 from imgur_mirror.models import Strategy
 from runners.asynchronous import AsyncTaskRunner, Lifespan
+from runners.cluster import ClusterError, width
 from runners.threads import ThreadTaskRunner
+from runners.warm import warm, warming
 
-__all__ = ["AsyncTaskRunner", "Lifespan", "task_runner", "warm_up"]
+__all__ = [
+    "AsyncTaskRunner",
+    "ClusterError",
+    "Lifespan",
+    "connections_each",
+    "task_runner",
+    "warm_up",
+]
 
 
 def task_runner(
@@ -22,28 +31,53 @@ def task_runner(
     lifespan: Lifespan | None = None,
     scheduler_address: str | None = None,
 ) -> TaskRunner[Any]:
-    """The task runner of a strategy, with `workers` task runs at once, not yet started.
+    """The task runner of a strategy, with `workers` connections at once, not yet started.
 
     `lifespan` is what the tasks share on the event loop (async only), `scheduler_address` a Dask
-    cluster to use instead of a local one; that cluster's size then stands for `workers`.
+    cluster to use instead of a local one.
+
+    Raises:
+        ClusterError: where that cluster cannot be used.
     """
     constructors: dict[Strategy, Callable[[], TaskRunner[Any]]] = {
         Strategy.SEQUENTIAL: lambda: ThreadTaskRunner(max_workers=1),
         Strategy.THREADS: lambda: ThreadTaskRunner(max_workers=workers),
-        Strategy.DASK: lambda: _dask().LeanDaskTaskRunner.on(workers, scheduler_address),
+        Strategy.DASK: lambda: _on_dask(workers, scheduler_address),
         Strategy.ASYNC: lambda: AsyncTaskRunner(workers, lifespan),
     }
     return constructors[strategy]()
 
 
-def warm_up(strategy: Strategy) -> None:
-    """Begin in the background what is slow to start; returns at once, and may be left out.
+def connections_each(runner: TaskRunner[Any]) -> int:
+    """How many connections each task run keeps open, for as many as `workers` altogether.
 
-    For a local Dask cluster that is the process its workers are forked from, which has Prefect to
-    import. Call it before other work that takes a while.
+    More than one only on a Dask cluster that has fewer threads than that.
     """
-    if strategy is Strategy.DASK:
-        Thread(target=lambda: _dask().start_forkserver(), name="warm-up", daemon=True).start()
+    return getattr(runner, "connections", 1)
+
+
+def warm_up(
+    strategy: Strategy, workers: int, scheduler_address: str | None = None
+) -> AbstractContextManager[None]:
+    """Start in the background what is slow to start, for the runs inside; entered at once.
+
+    That is the local Dask cluster, with the process its workers are forked from, which has Prefect
+    to import. Leaving closes it; it may be left out.
+    """
+    if strategy is not Strategy.DASK or scheduler_address:
+        return nullcontext()
+    return warming(workers, lambda: _dask().prepared(workers))
+
+
+def _on_dask(workers: int, scheduler_address: str | None) -> TaskRunner[Any]:
+    runner = _dask().LeanDaskTaskRunner
+    if scheduler_address:
+        made = runner.sharing(scheduler_address, workers, width(scheduler_address))
+    elif address := warm(workers):
+        made = runner(address=address)
+    else:
+        made = runner.on(workers)
+    return cast(TaskRunner[Any], made)
 
 
 def _dask() -> ModuleType:

@@ -12,11 +12,11 @@ import logging
 import os
 import pickle
 import sys
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
-from multiprocessing import forkserver
-from threading import Lock
+from multiprocessing import forkserver, get_context
+from threading import BoundedSemaphore, Lock
 from typing import Any, Self, cast
 from uuid import UUID, uuid4
 
@@ -43,12 +43,13 @@ from prefect.task_engine import run_task_async, run_task_sync
 from prefect.utilities.engine import collect_task_run_inputs_sync
 from prefect_dask.task_runners import DaskTaskRunner, PrefectDaskFuture
 
-__all__ = ["LeanDaskTaskRunner", "local_cluster", "start_forkserver"]
+__all__ = ["LeanDaskTaskRunner", "local_cluster", "prepared"]
 
 # Besides what is named here, the fork server imports what the flow's own process has imported of
-# these packages by then: that is what the workers will run.
+# these packages by then: that is what the workers will run. Flows too, since each worker runs the
+# module that `python -m` was given, with all that it imports.
 PRELOAD = ("distributed.nanny", "prefect.task_engine", "prefect_dask", __name__)
-PROJECT = ("imgur_mirror", "runners", "tasks")
+PROJECT = ("flows", "imgur_mirror", "runners", "tasks")
 
 CONFIG = {
     "distributed.worker.multiprocessing-method": "forkserver",
@@ -60,7 +61,7 @@ CONFIG = {
 _starting = Lock()
 
 
-def start_forkserver() -> None:
+def _start_forkserver() -> None:
     """Start the process that workers are forked from, unless it runs; does not wait for it."""
     # Locked, since Dask's configuration is the process's own and warming up has a thread.
     with _starting, dask.config.set(CONFIG):
@@ -69,6 +70,22 @@ def start_forkserver() -> None:
         loaded = (name for name in tuple(sys.modules) if name.partition(".")[0] in PROJECT)
         context.set_forkserver_preload([*PRELOAD, *loaded])
         forkserver.ensure_running()
+
+
+def prepared(n_workers: int) -> Callable[[], AbstractContextManager[str]]:
+    """Wait until workers can be forked; what it returns starts them and gives their address."""
+    _start_forkserver()
+    # It answers when it has imported all.
+    idle = get_context("forkserver").Process(target=os.getpid, daemon=True)
+    idle.start()
+    idle.join()
+
+    @contextmanager
+    def started() -> Iterator[str]:
+        with local_cluster(n_workers) as cluster:
+            yield cluster.scheduler_address
+
+    return started
 
 
 @contextmanager
@@ -86,7 +103,7 @@ def _quiet() -> Iterator[None]:
 @contextmanager
 def local_cluster(n_workers: int) -> Iterator[distributed.LocalCluster]:
     """Worker processes of one thread each, on this machine."""
-    start_forkserver()
+    _start_forkserver()
     # The setting is needed for as long as a worker may have to be started again.
     with (
         _quiet(),
@@ -110,17 +127,37 @@ def local_cluster(n_workers: int) -> Iterator[distributed.LocalCluster]:
 class LeanDaskTaskRunner(DaskTaskRunner):
     """`DaskTaskRunner` with cheap task runs; tasks and their modules must be importable."""
 
+    connections = 1
+    """How many connections each task run may keep open."""
+    _at_once: int | None = None
     _settings: bytes | None = None
 
     @classmethod
-    def on(cls, workers: int, scheduler_address: str | None = None) -> Self:
-        """A runner on the cluster at the address, or on a local one of `workers` processes."""
-        if scheduler_address:
-            return cls(address=scheduler_address)
+    def on(cls, workers: int) -> Self:
+        """A runner on a cluster of its own, of `workers` processes on this machine."""
         return cls(
             cluster_class=f"{__name__}.{local_cluster.__name__}",
             cluster_kwargs={"n_workers": workers},
         )
+
+    @classmethod
+    def sharing(cls, scheduler_address: str, workers: int, threads: int) -> Self:
+        """A runner for at most `workers` connections, on a cluster of `threads` that others use."""
+        runner = cls(address=scheduler_address)
+        runner.connections = max(1, workers // threads)
+        # Not bound by the threads: workers may join, and then have their part.
+        runner._at_once = workers // runner.connections
+        return runner
+
+    def duplicate(self) -> Self:
+        copy = cast(Self, super().duplicate())  # type: ignore[no-untyped-call]  # prefect-dask's
+        copy.connections, copy._at_once = self.connections, self._at_once
+        return copy
+
+    def __enter__(self) -> Self:
+        super().__enter__()  # type: ignore[no-untyped-call]  # prefect-dask's is untyped
+        self._slots = BoundedSemaphore(self._at_once) if self._at_once else None
+        return self
 
     def __exit__(self, *args: object) -> None:
         super().__exit__(*args)
@@ -150,11 +187,17 @@ class LeanDaskTaskRunner(DaskTaskRunner):
             "context": _dump_context(task, task_run_id, inputs),
             "return_type": "state",
         }
+        # The cluster is others' as well: what exceeds the bound waits here, and not in their queue.
+        if self._slots:
+            self._slots.acquire()
         future = self.client.submit(  # type: ignore[no-untyped-call]  # prefect-dask's is untyped
             run_task, self._settings, call, key=f"{task.name}-{task_run_id}"
         )
         # Where the inputs of a task that gets this future are looked for.
         future.task_run_id = task_run_id
+        if self._slots:
+            slots = self._slots
+            future.add_done_callback(lambda _: slots.release())
         return PrefectDaskFuture(wrapped_future=future, task_run_id=task_run_id)
 
 

@@ -1,19 +1,23 @@
 """The downloads, as tasks: one for threads and processes, one for an event loop."""
 
 import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.tasks import Task
 
-from imgur_mirror.batch import Batch
+from imgur_mirror.batch import Batch, BatchFailed, settled
 from imgur_mirror.models import Download, Sealed, Strategy
 from imgur_mirror.settings import Wire
 from imgur_mirror.store import AlbumFolder
+from tasks.limit import Limit
 from tasks.retries import patient
 
-__all__ = ["download_task"]
+__all__ = ["Manner", "download_task"]
 
 
 NAME = "download"
@@ -29,21 +33,60 @@ def _is_worth_a_line(record: logging.LogRecord) -> bool:
 logging.getLogger("prefect.task_runs").addFilter(_is_worth_a_line)
 
 
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How a task run fetches its batch: over how many connections, and within which limit."""
+
+    connections: int = 1
+    limit: Limit | None = None
+
+
 @task(name=NAME, task_run_name="{batch}", cache_policy=NO_CACHE)
-def download(batch: Sealed[Batch], folder: AlbumFolder, wire: Wire) -> Fetched:
-    """Fetch one batch over this worker's connection."""
+def download(batch: Sealed[Batch], folder: AlbumFolder, wire: Wire, manner: Manner) -> Fetched:
+    """Fetch one batch over this worker's connection, or over several that it opens."""
+    limit, rows = manner.limit, list[Download]()
+    parts = limit.parts(batch.value, folder) if limit else (batch.value,)
+    with _fetching(folder, wire, manner.connections) as fetch:
+        for part in parts:
+            try:
+                rows += fetch(part)
+            except BatchFailed as failed:
+                rows += failed.downloads
+    return Sealed(settled(rows))
+
+
+@contextmanager
+def _fetching(
+    folder: AlbumFolder, wire: Wire, connections: int
+) -> Iterator[Callable[[Batch], tuple[Download, ...]]]:
     # Either HTTP library is imported where it is used: a flow needs one of the two.
-    from imgur_mirror.transfer import fetch_batch
+    if connections > 1:
+        from imgur_mirror.transfer_async import fetching_at_once
 
-    return Sealed(fetch_batch(batch.value, folder, wire))
+        with fetching_at_once(folder, wire, connections) as fetch:
+            yield fetch
+    else:
+        from imgur_mirror.transfer import fetch_batch
+
+        yield lambda batch: fetch_batch(batch, folder, wire)
 
 
 @task(name=NAME, task_run_name="{batch}", cache_policy=NO_CACHE)
-async def download_async(batch: Sealed[Batch], folder: AlbumFolder, wire: Wire) -> Fetched:
+async def download_async(
+    batch: Sealed[Batch], folder: AlbumFolder, wire: Wire, manner: Manner
+) -> Fetched:
     """Fetch one batch over one of the loop's connections."""
     from imgur_mirror.transfer_async import fetch_batch_async
 
-    return Sealed(await fetch_batch_async(batch.value, folder, wire))
+    if manner.limit is None:
+        return Sealed(await fetch_batch_async(batch.value, folder, wire))
+    rows: list[Download] = []
+    async for part in manner.limit.parts_async(batch.value, folder):
+        try:
+            rows += await fetch_batch_async(part, folder, wire)
+        except BatchFailed as failed:
+            rows += failed.downloads
+    return Sealed(settled(rows))
 
 
 def download_task(strategy: Strategy, wire: Wire) -> Task[..., Any]:

@@ -459,9 +459,8 @@ def test_a_run_keeps_below_its_rate(strategy, standin, tmp_path):
     assert run.state.is_completed()
     times = sorted(sent["time"] for entries in run.served.values() for sent in entries)
     assert len(times) == len(images)
-    # Each worker may have a request that is held up on its way, and comes with those that follow;
-    # each process keeps to a share of its own, and may be ahead of the others by one.
-    ahead = 1 + WORKERS * (2 if strategy is Strategy.DASK else 1)
+    # Each worker may have a request that is held up on its way, and comes with those that follow.
+    ahead = 1 + WORKERS
     for first, start in enumerate(times):
         for last, end in enumerate(times[first + 1 :], first + 1):
             assert last - first + 1 <= rate * (end - start) + ahead

@@ -1,6 +1,7 @@
 """How fast a run asks: one pause for all its workers, and never above a set rate."""
 
 import asyncio
+import itertools
 import math
 import os
 import subprocess
@@ -172,12 +173,30 @@ def test_a_wait_is_bounded(attempt):
 # The rate
 
 
-def test_without_a_rate_there_is_no_limiter(tmp_path):
-    assert Pace(tmp_path).limiter is None
+def sent(pace, count):
+    """Ask for so many turns, and give when each request might be sent."""
+    times = []
+    for _ in range(count):
+        for seconds in pace.waits():
+            time.sleep(seconds)
+        times.append(time.time())
+    return times
 
 
 def elapsed(started):
     return time.monotonic() - started
+
+
+def test_without_a_rate_nobody_waits_and_nothing_is_written(tmp_path):
+    assert [*Pace(tmp_path).waits()] == []
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_the_first_does_not_wait_and_the_next_one_does(tmp_path):
+    pace = Pace(tmp_path, per_second=0.01)
+    assert [*pace.waits()] == []
+    assert [99 < seconds <= 100 for seconds in pace.waits()] == [True]
+    assert [199 < seconds <= 200 for seconds in pace.waits()] == [True]
 
 
 def test_threads_of_a_run_share_its_rate(tmp_path):
@@ -186,8 +205,7 @@ def test_threads_of_a_run_share_its_rate(tmp_path):
 
     def ask(_):
         gate.wait()
-        for _ in range(5):
-            Pace(tmp_path, per_second=100).limiter.try_acquire("images")
+        sent(Pace(tmp_path, per_second=100), 5)
 
     started = time.monotonic()
     with ThreadPoolExecutor(4) as pool:
@@ -195,10 +213,27 @@ def test_threads_of_a_run_share_its_rate(tmp_path):
     assert elapsed(started) >= 0.19
 
 
+def test_processes_of_a_run_share_its_rate(tmp_path):
+    """None is ahead of the others: any two requests of the run are a turn apart."""
+    code = (
+        "import sys, time; from pathlib import Path; from imgur_mirror.pace import Pace;"
+        "pace = Pace(Path(sys.argv[1]), 1);"
+        "[print(time.time() + sum(pace.waits())) for _ in range(5)]"
+    )
+    run = [sys.executable, "-c", code, str(tmp_path)]
+    others = [subprocess.Popen(run, stdout=subprocess.PIPE) for _ in range(4)]
+    turns = sorted(float(line) for other in others for line in other.communicate()[0].split())
+    assert len(turns) == 20
+    gaps = [after - before for before, after in itertools.pairwise(turns)]
+    # What passes between taking a turn and looking at the clock again is in it too.
+    assert min(gaps) > 0.5
+
+
 def test_tasks_of_a_loop_share_its_rate(tmp_path):
     async def ask():
         for _ in range(5):
-            await Pace(tmp_path, per_second=100).limiter.try_acquire_async("images")
+            for seconds in Pace(tmp_path, per_second=100).waits():
+                await asyncio.sleep(seconds)
 
     async def all_ask():
         await asyncio.gather(*(ask() for _ in range(4)))
@@ -208,30 +243,25 @@ def test_tasks_of_a_loop_share_its_rate(tmp_path):
     assert elapsed(started) >= 0.19
 
 
-@pytest.mark.parametrize("turn", range(20))
-def test_threads_that_come_first_at_once_share_one_limiter(tmp_path, turn):
-    gate = threading.Barrier(8)
-
-    def ask(_):
-        gate.wait()
-        return Pace(tmp_path, per_second=0.01).limiter.try_acquire("images", blocking=False)
-
-    with ThreadPoolExecutor(8) as pool:
-        assert sum(pool.map(ask, range(8))) == 1
-
-
-def test_no_rate_begins_with_a_burst(tmp_path):
-    limiter = Pace(tmp_path, per_second=0.01).limiter
-    assert limiter.try_acquire("images", blocking=False)
-    assert not limiter.try_acquire("images", blocking=False)
+def test_who_waited_for_a_pause_takes_a_turn_of_its_own(tmp_path):
+    pace = Pace(tmp_path, per_second=20)
+    pace.ease_off(0.1)
+    with ThreadPoolExecutor(4) as pool:
+        times = sorted(at for times in pool.map(lambda _: sent(pace, 1), range(4)) for at in times)
+    assert times[-1] - times[0] >= 0.1
 
 
 def test_each_run_has_a_rate_of_its_own(tmp_path):
     for name in ("one", "other"):
-        limiter = Pace(tmp_path / name, per_second=0.01).limiter
-        assert limiter.try_acquire("images", blocking=False)
+        (tmp_path / name).mkdir()
+        assert [*Pace(tmp_path / name, per_second=0.01).waits()] == []
+
+
+def test_a_clock_that_was_turned_back_makes_no_endless_turn(tmp_path):
+    (tmp_path / "turns").write_text(f"{time.time() + 86_400:<32.6f}")
+    assert next(Pace(tmp_path, per_second=100).waits()) <= LONGEST_PAUSE
 
 
 @pytest.mark.parametrize("per_second", [1e-6, 3, 1000, 1e9])
 def test_any_rate_above_zero_lets_one_pass(tmp_path, per_second):
-    assert Pace(tmp_path, per_second).limiter.try_acquire("images", blocking=False)
+    assert [*Pace(tmp_path, per_second).waits()] == []

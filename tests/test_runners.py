@@ -508,12 +508,56 @@ class TestDask:
             settings.__enter__()
         assert client.client._client.is_closed is False
 
-    def test_warming_up_changes_nothing_but_the_time(self):
+    def test_what_was_warmed_up_is_used_and_closed(self):
         def body():
-            return standing.submit().result()["process"]
+            return [worker["process"] for worker in standing.map(["PATH"] * 4).result()]
 
-        warm_up(Strategy.DASK)
-        assert self.run(body) != os.getpid()
+        with warm_up(Strategy.DASK, 2):
+            # The second run finds the workers of the first.
+            seen = [set(self.run(body, workers=2)) for _ in range(2)]
+            assert all(psutil.pid_exists(process) for process in seen[0] | seen[1])
+        assert len(seen[0] | seen[1]) <= 2
+        assert not any(psutil.pid_exists(process) for process in seen[0] | seen[1])
+
+    def test_warming_up_inside_another_starts_no_second_cluster(self):
+        from runners.warm import warm
+
+        with warm_up(Strategy.DASK, 1):
+            outer = warm(1)
+            with warm_up(Strategy.DASK, 1):
+                assert warm(1) == outer
+            assert warm(1) == outer
+            assert warm(2) is None
+        assert warm(1) is None
+
+    @pytest.mark.parametrize("work", ["pass", "raise SystemExit(3)", "time.sleep(2)"])
+    def test_what_was_warmed_up_for_nothing_leaves_nothing(self, work):
+        """Neither a word, nor a process, whether the cluster was being prepared or was there."""
+        script = (
+            "import time\nfrom runners import warm_up\n"
+            "if __name__ == '__main__':\n"
+            f"    with warm_up('dask', 2):\n        {work}\n"
+        )
+        process = subprocess.Popen(
+            [sys.executable, "-c", script],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            text=True,
+        )
+        said, _ = process.communicate(timeout=LONG)
+        assert said == ""
+        assert process.returncode == (3 if "Exit" in work else 0)
+        assert eventually(lambda: members(process.pid) == [])
+
+    def test_a_cluster_that_does_not_start_is_told_to_who_wants_it(self):
+        from runners.warm import warm, warming
+
+        def prepare():
+            raise OSError("no more processes")
+
+        with warming(1, prepare), pytest.raises(OSError, match="no more processes"):
+            warm(1)
 
 
 def test_dask_is_not_imported_before_it_is_wanted():

@@ -1,0 +1,125 @@
+"""A limit of requests a second over all runs: a global concurrency limit of Prefect's.
+
+A run asks for half a second's worth at a time, one of its workers for all; what it holds lies in a
+file of the run's own folder. Each question costs the server a fraction of a slot, since it counts
+whole ones: small or frequent questions would leave much of the rate unused. So would Prefect's own
+`rate_limit`, which waits longer the more others wait.
+"""
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, replace
+from http import HTTPStatus
+
+from httpx import HTTPStatusError
+from prefect.client.orchestration import get_client
+from prefect.exceptions import ObjectNotFound
+
+from imgur_mirror.batch import Batch
+from imgur_mirror.disk import try_lock
+from imgur_mirror.settings import BadSettings, Wire
+from imgur_mirror.store import AlbumFolder
+
+__all__ = ["Limit", "limited"]
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A limit by its name, and how a run keeps to it.
+
+    The run asks for `slots` requests at a time, after a refusal again in `pause` seconds; one task
+    run takes at most `share` of them at once.
+    """
+
+    name: str
+    slots: int
+    share: int
+    pause: float
+
+    def parts(self, batch: Batch, folder: AlbumFolder) -> Iterator[Batch]:
+        """Give a batch in parts, each when all runs together have left room for it."""
+        for part, requests in self._cut(batch, folder):
+            lacking = requests
+            while lacking := lacking - self._granted(folder, lacking):
+                time.sleep(self.pause)
+            yield part
+
+    async def parts_async(self, batch: Batch, folder: AlbumFolder) -> AsyncIterator[Batch]:
+        """Do as `parts` does, on an event loop."""
+        for part, requests in self._cut(batch, folder):
+            lacking = requests
+            while lacking := lacking - await asyncio.to_thread(self._granted, folder, lacking):  # noqa: ASYNC110 - it waits for a server
+                await asyncio.sleep(self.pause)
+            yield part
+
+    def _cut(self, batch: Batch, folder: AlbumFolder) -> Iterator[tuple[Batch, int]]:
+        """Give the parts, each with how many requests it takes: a try before this one had some."""
+        known = folder.outcomes(batch.name)
+        for start in range(0, len(batch.pieces), self.share):
+            pieces = batch.pieces[start : start + self.share]
+            rows = [known.get((piece.image.id, piece.offset)) for piece in pieces]
+            yield replace(batch, pieces=pieces), sum(row is None or row.passing for row in rows)
+
+    def _granted(self, folder: AlbumFolder, wanted: int) -> int:
+        """Take at most so many of what the run holds, or has from the server; 0 if not now."""
+        purse = os.open(folder.state / "slots", os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            if not wanted or not try_lock(purse):
+                return 0
+            held, refused = map(float, (os.pread(purse, 64, 0) or b"0 0").split())
+            if not held and time.time() - refused > self.pause:
+                held = self._asked()
+                refused = refused if held else time.time()
+            given = min(wanted, int(held))
+            os.pwrite(purse, f"{held - given:.0f} {refused:.3f}".ljust(64).encode("ascii"), 0)
+            return given
+        finally:
+            os.close(purse)
+
+    def _asked(self) -> int:
+        try:
+            with get_client(sync_client=True) as client:
+                client.increment_concurrency_slots([self.name], self.slots, "rate_limit")
+        except HTTPStatusError as error:
+            if error.response.status_code != HTTPStatus.LOCKED:
+                raise
+            return 0
+        return self.slots
+
+
+def limited(wire: Wire, workers: int, connections: int) -> tuple[Limit | None, Wire]:
+    """Give the limit that a run keeps to, for task runs of so many connections, if one is set.
+
+    With it the run itself keeps to the limit's rate as well, so that what it asked for at once is
+    not sent at once.
+
+    Raises:
+        BadSettings: where there is no such limit, or where it is none of requests a second.
+    """
+    name = wire.rate_limit
+    if name is None:
+        return None, wire
+    make = f"prefect gcl create {name} --limit 10 --slot-decay-per-second 10"
+    try:
+        with get_client(sync_client=True) as client:
+            found = client.read_global_concurrency_limit_by_name(name)
+    except ObjectNotFound as error:
+        raise BadSettings(
+            f"IMGUR_RATE_LIMIT is {name}, and the Prefect server has no such limit: "
+            f"create it with {make}"
+        ) from error
+    rate = found.slot_decay_per_second
+    if not rate:
+        raise BadSettings(
+            f"IMGUR_RATE_LIMIT is {name}, whose slots do not become free by themselves: "
+            f"give it a rate with prefect gcl update {name} --slot-decay-per-second 10"
+        )
+    # Half a second's worth: two runs that ask in turns leave nothing of the rate unused.
+    slots = max(1, int(min(found.limit, rate) / 2))
+    own = wire.max_requests_per_second
+    return (
+        Limit(name, slots, max(1, slots * connections // workers), slots / rate),
+        replace(wire, max_requests_per_second=rate if own is None else min(rate, own)),
+    )

@@ -1,0 +1,236 @@
+"""A Dask cluster that was there before: used, checked, and left as it was."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from hashlib import md5
+from pathlib import Path
+
+import distributed
+import httpx
+import pytest
+
+from flows.mirror_album import mirror_album
+from imgur_mirror.models import Outcome
+from runners import ClusterError, connections_each, task_runner
+from runners.cluster import width
+
+pytestmark = pytest.mark.timeout(120)
+
+LONG = 60
+
+
+def free_port():
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return sock.getsockname()[1]
+
+
+@contextmanager
+def process(*command, **environment):
+    """A process in a session of its own, killed at the end with all it has started."""
+    started = subprocess.Popen(
+        command,
+        env=os.environ | {"DASK_LOGGING__DISTRIBUTED": "error"} | environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        yield started
+    finally:
+        kill(started)
+
+
+def kill(started):
+    if started.poll() is None:
+        os.killpg(started.pid, signal.SIGKILL)
+        started.wait()
+
+
+DASK = (sys.executable, "-m", "dask")
+
+
+@pytest.fixture
+def scheduler():
+    """The address of a scheduler without workers."""
+    port = free_port()
+    command = ("scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard")
+    with process(*DASK, *command):
+        address = f"tcp://127.0.0.1:{port}"
+        deadline = time.monotonic() + LONG
+        while time.monotonic() < deadline:
+            try:
+                socket.create_connection(("127.0.0.1", port), 1).close()
+                break
+            except OSError:
+                time.sleep(0.05)
+        yield address
+
+
+def worker(scheduler, threads=1, **environment):
+    """A worker without a nanny, which would start it again when it is killed."""
+    options = ("--no-nanny", "--no-dashboard", "--nthreads", str(threads))
+    return process(*DASK, "worker", scheduler, *options, **environment)
+
+
+@contextmanager
+def worker_later(scheduler):
+    """What starts a worker when it is called."""
+    with ExitStack() as stack:
+        yield lambda: stack.enter_context(worker(scheduler))
+
+
+@contextmanager
+def client(address):
+    with distributed.Client(address, set_as_default=False, timeout=LONG) as made:
+        yield made
+
+
+def await_workers(address, count):
+    with client(address) as asked:
+        asked.wait_for_workers(count, timeout=LONG)
+
+
+def told(imgur, method, path, **options):
+    answer = httpx.request(method, f"{imgur}/_/{path}", timeout=LONG, **options)
+    return answer.raise_for_status().json()
+
+
+def album(imgur, name, count, size=20_000):
+    """Give the digests of the images of a new album by their names."""
+    told(imgur, "PUT", f"albums/{name}", json={"count": count, "bytes": size})
+    return {image["name"]: image["md5"] for image in told(imgur, "GET", f"albums/{name}")}
+
+
+def stored(folder):
+    return {
+        path.name: md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+        for path in Path(folder).iterdir()
+        if path.name != "album.json"
+    }
+
+
+@pytest.mark.usefixtures("prefect_server")
+class TestAnAlbum:
+    def test_survives_workers_that_die_and_that_join(
+        self, scheduler, imgur, downloads, monkeypatch
+    ):
+        wanted = album(imgur, "Cluster", 160)
+        # Slow enough for the rest to happen on the way.
+        told(imgur, "PUT", "faults/*", json={"kind": "slow", "rate": 100_000, "times": 1000})
+        told(imgur, "DELETE", "served")
+        monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", scheduler)
+        with worker(scheduler), worker(scheduler) as doomed, worker_later(scheduler) as newcomer:
+            await_workers(scheduler, 2)
+
+            def change():
+                """Once some images are there, one worker dies and another joins."""
+                while len(list((downloads / "Cluster").glob("*.jpg"))) < 20:
+                    time.sleep(0.02)
+                kill(doomed)
+                newcomer()
+
+            with ThreadPoolExecutor(1) as meanwhile:
+                changed = meanwhile.submit(change)
+                state = mirror_album("Cluster", "dask", 8, return_state=True)
+            changed.result()
+            assert state.is_completed(), state.message
+            told(imgur, "DELETE", "faults")
+            assert stored(downloads / "Cluster") == wanted
+            served = [entry["id"] for entry in told(imgur, "GET", "served")]
+            mine = {name.partition(".")[0] for name in wanted}
+            assert max(served.count(image) for image in mine) <= 2
+            rows = state.result().having(Outcome.DOWNLOADED)
+            assert len({row.worker for row in rows}) > 8
+            with client(scheduler) as after:
+                # A lambda is sent as it is; the scheduler knows no tests.
+                assert after.run_on_scheduler(lambda dask_scheduler: len(dask_scheduler.tasks)) == 0
+                assert len(after.nthreads()) == 2
+
+    def test_no_more_connections_than_workers(self, scheduler, imgur, downloads, monkeypatch):
+        wanted = album(imgur, "Bounded", 30, 25_000)
+        monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", scheduler)
+        told(imgur, "PUT", "faults/*", json={"kind": "slow", "rate": 500_000, "times": 1000})
+        with worker(scheduler, threads=2):
+            await_workers(scheduler, 1)
+            peaks = []
+            for workers in (1, 6):
+                told(imgur, "DELETE", "connections")
+                state = mirror_album("Bounded", "dask", workers, f"{downloads}/{workers}")
+                assert state.workers == workers
+                peaks.append(told(imgur, "GET", "connections")["in_flight_peak"])
+        told(imgur, "DELETE", "faults")
+        assert stored(downloads / "6" / "Bounded") == wanted
+        assert peaks == [1, 6]
+
+    def test_fails_with_a_sentence_where_nothing_listens(self, imgur, downloads, monkeypatch):
+        address = f"tcp://127.0.0.1:{free_port()}"
+        monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", address)
+        album(imgur, "Nothing", 2)
+        state = mirror_album("Nothing", "dask", 2, return_state=True)
+        assert state.is_failed()
+        assert f"no Dask scheduler answers at {address}" in state.message
+        assert "mend DASK_SCHEDULER_ADDRESS" in state.message
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    monkeypatch.setattr("runners.cluster.PATIENCE", 1)
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("address", ["nonsense", "http://127.0.0.1:1", "tcp://127.0.0.1:99999"])
+def test_any_address_that_is_none_gets_the_sentence(address):
+    with pytest.raises(ClusterError, match=f"no Dask scheduler answers at {address}"):
+        width(address)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_cluster_without_workers(scheduler):
+    with pytest.raises(ClusterError, match="has no worker: start some with dask worker"):
+        width(scheduler)
+
+
+BLOCKED = """
+import sys
+class Blocked:
+    def find_spec(self, name, *_):
+        if name.partition(".")[0] == "runners":
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Blocked())
+"""
+
+OTHER = """
+import importlib.metadata as metadata
+version = metadata.version
+metadata.version = lambda name: "3.0.0" if name == "prefect" else version(name)
+"""
+
+
+@pytest.mark.parametrize(
+    ("custom", "sentence"),
+    [
+        (BLOCKED, r"cannot import this project .*No module named 'runners'.*: install it there"),
+        (OTHER, r"has prefect 3\.0\.0 where the run has .*: install the same there"),
+    ],
+)
+def test_a_worker_that_is_not_as_the_run(scheduler, tmp_path, custom, sentence):
+    (tmp_path / "sitecustomize.py").write_text(custom)
+    with worker(scheduler), worker(scheduler, PYTHONPATH=str(tmp_path)):
+        await_workers(scheduler, 2)
+        with pytest.raises(ClusterError, match=sentence):
+            width(scheduler)
+
+
+def test_connections_are_shared_by_the_threads(scheduler):
+    with worker(scheduler, threads=2):
+        await_workers(scheduler, 1)
+        for workers, each in ((1, 1), (2, 1), (5, 2), (12, 6)):
+            runner = task_runner("dask", workers, scheduler_address=scheduler)
+            assert connections_each(runner) == connections_each(runner.duplicate()) == each
