@@ -1,0 +1,318 @@
+"""A very large job: its input cut into shards, and what became of each as one Parquet file.
+
+`<downloads>/_many/<job>/` holds `job.json` and, for each shard, the folder `000012/` with its
+images and, when it is done, `000012.parquet` with a row for each image. That file is whole or not
+there, and is written after all that it vouches for has reached the disk: so a job that was stopped
+goes on with the shards that have none, and a query over all of them is the whole report.
+"""
+
+import hashlib
+import json
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields, replace
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from imgur_mirror.disk import said, try_lock, write_whole
+from imgur_mirror.models import Download, Outcome
+from imgur_mirror.source import BadSource, Source
+from imgur_mirror.store import AlbumFolder, StoreError, album_folder
+
+if TYPE_CHECKING:
+    import pyarrow
+
+__all__ = ["Job", "Report", "Row", "Shard", "Tally", "job_name", "opened_job", "shards", "tallied"]
+
+JOBS = "_many"
+"""Below the downloads; no album's id begins with an underscore."""
+
+RUN = "shard"
+"""The name of a shard's run, always the same: the next takes up the journals of the last."""
+
+MOST_ERRORS = 20
+"""Kinds of errors that are counted, the most frequent ones."""
+
+_FIELDS = tuple(field.name for field in fields(Download))
+_META = b"imgur_mirror"
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """Some consecutive rows of the input; `first` is the number of the first, counted from 0.
+
+    `read` is the share of the whole input that ends with this shard.
+    """
+
+    number: int
+    first: int
+    texts: tuple[str, ...]
+    read: float = 1.0
+
+    def __str__(self) -> str:
+        return f"{self.number:06}"
+
+    @property
+    def digest(self) -> str:
+        """What tells whether its rows are those of an earlier run."""
+        return hashlib.blake2b("\n".join(self.texts).encode(), digest_size=16).hexdigest()
+
+
+def shards(source: Source, size: int) -> Iterator[Shard]:
+    """Cut the input into shards of `size` rows, in its order; the last may be smaller.
+
+    Raises:
+        BadSource: where the input cannot be read to its end.
+    """
+    texts: list[str] = []
+    number, read = 0, 0.0
+    for rows in source.rows():
+        texts += rows.texts
+        read = rows.read
+        while len(texts) >= size:
+            yield Shard(number, number * size, tuple(texts[:size]), read)
+            del texts[:size]
+            number += 1
+    if texts:
+        yield Shard(number, number * size, tuple(texts), read)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """What became of the images of some shards, counted.
+
+    `fetched` of the `downloaded` ones, and `received` bytes, came in this run; `bytes` are those
+    of all files. `again` of the `failed` ones are tried again by the next run. `errors` counts
+    the sentences of what failed, most frequent first.
+    """
+
+    shards: int = 0
+    downloaded: int = 0
+    unchanged: int = 0
+    gone: int = 0
+    failed: int = 0
+    again: int = 0
+    fetched: int = 0
+    bytes: int = 0
+    received: int = 0
+    errors: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def images(self) -> int:
+        """All of which the outcome is known."""
+        return self.downloaded + self.unchanged + self.gone + self.failed
+
+    def __add__(self, other: "Tally") -> "Tally":
+        sums = {
+            field.name: getattr(self, field.name) + getattr(other, field.name)
+            for field in fields(self)
+            if field.name != "errors"
+        }
+        counts = Counter(dict(self.errors))
+        counts.update(dict(other.errors))
+        return Tally(**sums, errors=tuple(counts.most_common(MOST_ERRORS)))
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An image of a shard's report: the row of the input it comes from, and what became of it.
+
+    `text` is that row, `folder` where its file is below the downloads. `again` says of a failed
+    one that the next run tries it again.
+    """
+
+    row: int
+    text: str
+    folder: str
+    download: Download
+    again: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A shard's Parquet file."""
+
+    path: Path
+
+    def tally(self, shard: Shard) -> Tally | None:
+        """Read what it counted, without its rows; None where it is not of these rows, or absent."""
+        from pyarrow import ArrowException
+        from pyarrow.parquet import read_schema
+
+        try:
+            about = json.loads((read_schema(self.path).metadata or {})[_META])
+            if about.pop("digest") != shard.digest:
+                return None
+            errors = tuple((str(error), int(count)) for error, count in about.pop("errors"))
+            return Tally(**about, errors=errors)
+        except (OSError, ArrowException, KeyError, ValueError, TypeError):
+            # Not there, or not ours: the shard is done anew.
+            return None
+
+    def rows(self, shard: Shard) -> list[Row]:
+        """Read the rows; none where the file is not of this shard's rows, or absent."""
+        from pyarrow.parquet import read_table
+
+        if self.tally(shard) is None:
+            return []
+        return [
+            Row(row["row"], row["link"], row["folder"], _download(row), row["again"])
+            for row in read_table(self.path).to_pylist()
+        ]
+
+    def write(self, shard: Shard, rows: Sequence[Row], tally: Tally) -> None:
+        """Put the rows in place, whole, with their counts for who needs no more.
+
+        What they vouch for has reached the disk before.
+        """
+        from pyarrow.parquet import write_table
+
+        # What came in one run is no news to the next.
+        about = asdict(replace(tally, fetched=0, received=0)) | {"digest": shard.digest}
+        table = _table(rows).replace_schema_metadata({_META: json.dumps(about)})
+        content = BytesIO()
+        write_table(table, content, compression="zstd")
+        with said(self.path):
+            write_whole(self.path, content.getvalue())
+
+
+def _download(row: Mapping[str, Any]) -> Download:
+    about = {name: row[name] for name in _FIELDS}
+    return Download(**(about | {"outcome": Outcome(row["outcome"])}))
+
+
+def _table(rows: Sequence[Row]) -> "pyarrow.Table":
+    import pyarrow as pa
+
+    text, real, whole, flag = pa.string(), pa.float64(), pa.int64(), pa.bool_()
+    kinds: dict[str, Any] = {
+        **dict.fromkeys(("bytes", "received", "piece", "attempts"), whole),
+        **dict.fromkeys(("started", "first_byte", "finished"), real),
+        **dict.fromkeys(("passing", "instead"), flag),
+    }
+    downloads = [row.download for row in rows]
+    columns = {
+        "row": pa.array([row.row for row in rows], whole),
+        "link": pa.array([row.text for row in rows], text),
+        "folder": pa.array([row.folder for row in rows], text),
+        "again": pa.array([row.again for row in rows], flag),
+    }
+    for name in _FIELDS:
+        values = [getattr(download, name) for download in downloads]
+        columns[name] = pa.array(values, kinds.get(name, text))
+    return pa.table(columns)
+
+
+def tallied(rows: Iterable[Row], fetched: int, received: int) -> Tally:
+    """Count the rows of one shard; an image that several rows name counts for each."""
+    outcomes: Counter[Outcome] = Counter()
+    errors: Counter[str] = Counter()
+    again = size = 0
+    for row in rows:
+        outcomes[row.download.outcome] += 1
+        again += row.again
+        size += row.download.bytes
+        if row.download.outcome is Outcome.FAILED:
+            errors[_kind(row.download.error or "no reason given")] += 1
+    return Tally(
+        shards=1,
+        downloaded=outcomes[Outcome.DOWNLOADED],
+        unchanged=outcomes[Outcome.UNCHANGED],
+        gone=outcomes[Outcome.GONE],
+        failed=outcomes[Outcome.FAILED],
+        again=again,
+        fetched=fetched,
+        bytes=size,
+        received=received,
+        errors=tuple(errors.most_common(MOST_ERRORS)),
+    )
+
+
+# What makes the sentences of one kind of error differ: what they quote, and how long they wait.
+_OWN = re.compile(r"(?P<quote>['\"]).*?(?P=quote)|(?<=https://imgur\.com/)[\w/-]+|\d+\.\d+")
+
+
+def _kind(error: str) -> str:
+    return _OWN.sub("…", error)[:160]
+
+
+# Jobs
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """The folder of one job, and that of the downloads it is in."""
+
+    downloads: str
+    name: str
+
+    @property
+    def path(self) -> Path:
+        return Path(self.downloads) / JOBS / self.name
+
+    def report(self, shard: Shard) -> Report:
+        """Give the file with the shard's outcomes."""
+        return Report(self.path / f"{shard}.parquet")
+
+    def folder(self, shard: Shard) -> AlbumFolder:
+        """Give the folder with the shard's images."""
+        return AlbumFolder(self.path / str(shard), RUN)
+
+    def below(self, folder: AlbumFolder) -> str:
+        """Say where a folder is, from the downloads on."""
+        return folder.path.relative_to(self.downloads).as_posix()
+
+
+def job_name(source: Source) -> str:
+    """Make the name of a job out of its input's."""
+    word = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(source.path).stem)
+    return word.strip(".-")[:80] or "job"
+
+
+@contextmanager
+def opened_job(downloads: str, name: str, source: Source, shard_size: int) -> Iterator[Job]:
+    """Make the folder of a job, or find the one of an earlier run, and keep other runs from it.
+
+    Raises:
+        BadSource: where that one is of another input, or was cut otherwise.
+        StoreError: where another run is at work on it, where `downloads` is no local folder, or
+            where it cannot be written.
+    """
+    root = album_folder(downloads, JOBS).path.parent
+    job = Job(str(root), name)
+    about = {"source": source.path, "column": source.column, "shard_size": shard_size}
+    with said(job.path):
+        job.path.mkdir(parents=True, exist_ok=True)
+        lock = os.open(job.path, os.O_RDONLY)
+    try:
+        if not try_lock(lock):
+            raise StoreError(
+                f"another run is at work on {job.path}: wait for its end, or choose another name "
+                "for this job"
+            )
+        with said(job.path):
+            _check(job.path / "job.json", about)
+        yield job
+    finally:
+        os.close(lock)
+
+
+def _check(path: Path, about: dict[str, Any]) -> None:
+    """Write down how a job is cut, or compare it with what was written down."""
+    try:
+        before = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        write_whole(path, json.dumps(about, indent=1).encode())
+        return
+    except ValueError:
+        before = {}
+    if differing := [key for key, value in about.items() if before.get(key) != value]:
+        said_then = ", ".join(f"{key} {before.get(key)}" for key in differing)
+        raise BadSource(
+            f"{path.parent} holds a job with another {' and '.join(differing)} ({said_then}): give "
+            f"that, or another --name; where only the file's place has changed, mend {path}"
+        )

@@ -1,0 +1,173 @@
+"""The input of a very large job: three formats, read as a stream, refused with a sentence."""
+
+import csv
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from imgur_mirror.address import Address, BadAddress, Kind
+from imgur_mirror.links import read_link
+from imgur_mirror.shards import shards
+from imgur_mirror.source import BadSource, open_source
+
+LINKS = [f"https://i.imgur.com/{number:07}.jpg" for number in range(2345)]
+
+
+def as_parquet(path):
+    pq.write_table(pa.table({"n": range(len(LINKS)), "URL": LINKS}), path, row_group_size=999)
+
+
+def as_csv(path):
+    with path.open("w", newline="", encoding="utf-8-sig") as file:
+        csv.writer(file).writerows([["n", "link"], *enumerate(LINKS)])
+
+
+def as_tsv(path):
+    path.write_text("".join(f"{number}\t{link}\r\n" for number, link in [("x", "image"), *rows()]))
+
+
+def as_lines(path):
+    path.write_text("\n\n".join(LINKS))
+
+
+def as_utf16(path):
+    path.write_text("\r\n".join(LINKS), encoding="utf-16")
+
+
+def as_headless_csv(path):
+    path.write_text("\n".join(LINKS))
+
+
+def rows():
+    return enumerate(LINKS)
+
+
+def read(path):
+    return [text.strip() for rows in open_source(str(path)).rows() for text in rows.texts]
+
+
+@pytest.mark.parametrize(
+    ("name", "write"),
+    [
+        ("a.parquet", as_parquet),
+        ("parquet-by-its-first-bytes", as_parquet),
+        ("a.csv", as_csv),
+        ("a.tsv", as_tsv),
+        ("headless.csv", as_headless_csv),
+        ("a.txt", as_lines),
+        ("utf-16.txt", as_utf16),
+    ],
+)
+def test_every_format_gives_the_same_rows(name, write, tmp_path):
+    write(tmp_path / name)
+    assert read(tmp_path / name) == LINKS
+    cut = list(shards(open_source(str(tmp_path / name)), 1000))
+    assert [(shard.first, len(shard.texts)) for shard in cut] == [
+        (0, 1000),
+        (1000, 1000),
+        (2000, 345),
+    ]
+    assert [text.strip() for shard in cut for text in shard.texts] == LINKS
+    assert [shard.digest for shard in cut] == [
+        shard.digest for shard in shards(open_source(str(tmp_path / name)), 1000)
+    ]
+
+
+def test_rows_that_hold_nothing_are_rows(tmp_path):
+    """A null and a record that is too short keep the numbers of those that follow."""
+    pq.write_table(pa.table({"url": ["a", None, "b"]}), tmp_path / "a.parquet")
+    assert read(tmp_path / "a.parquet") == ["a", "", "b"]
+    (tmp_path / "a.csv").write_text("n,url\n1,a\n2\n3,b\n")
+    assert read(tmp_path / "a.csv") == ["a", "", "b"]
+
+
+def test_what_is_no_csv_is_rows_all_the_same(tmp_path):
+    (tmp_path / "a.csv").write_text('n,url\n1,a\n2,"' + "x" * 200_000 + "\n3,b\n")
+    found = read(tmp_path / "a.csv")
+    assert found[0] == "a"
+    assert all(len(text) <= 4000 for text in found)
+
+
+def test_one_line_without_end_is_read_in_bounded_rows(tmp_path):
+    (tmp_path / "a.txt").write_bytes(b"x" * 1_000_000)
+    assert all(len(text) <= 4000 for text in read(tmp_path / "a.txt"))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("absent.txt", None, "No such file"),
+        ("a.csv", b"name,address\nx,y\n", "its columns are 'name', 'address'"),
+        ("a.parquet", b"PAR1 and no more", "Parquet"),
+        ("a.parquet", b"", "Parquet"),
+    ],
+)
+def test_what_cannot_be_used_is_said(name, content, said, tmp_path):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(BadSource, match=said):
+        open_source(str(tmp_path / name))
+
+
+def test_a_folder_and_a_column_of_lists_are_said(tmp_path):
+    with pytest.raises(BadSource, match="directory"):
+        open_source(str(tmp_path))
+    pq.write_table(pa.table({"url": [["a"], ["b"]]}), tmp_path / "a.parquet")
+    with pytest.raises(BadSource, match="make it one of text"):
+        open_source(str(tmp_path / "a.parquet"))
+
+
+def test_a_parquet_file_that_is_cut_short_is_said(tmp_path):
+    as_parquet(tmp_path / "a.parquet")
+    whole = (tmp_path / "a.parquet").read_bytes()
+    damaged = whole[:100] + b"\0" * 8000 + whole[8100:]
+    source = open_source(str(tmp_path / "a.parquet"))
+    (tmp_path / "a.parquet").write_bytes(damaged)
+    with pytest.raises(BadSource, match=r"a\.parquet"):
+        list(source.rows())
+
+
+HOSTS = ("i.imgur.com", "127.0.0.1:9")
+
+
+@pytest.mark.parametrize(
+    ("text", "link"),
+    [
+        ("https://i.imgur.com/abcdefg.jpg", "https://i.imgur.com/abcdefg.jpg"),
+        (" i.imgur.com/abcdefg.JPG?1 \n", "https://i.imgur.com/abcdefg.JPG?1"),
+        ("http://i.imgur.com/abcdefg.gifv", "https://i.imgur.com/abcdefg.mp4"),
+        ("https://imgur.com/abcdefg.png", "https://i.imgur.com/abcdefg.png"),
+        ("http://127.0.0.1:9/abc.webp", "http://127.0.0.1:9/abc.webp"),
+    ],
+)
+def test_links_to_images(text, link):
+    assert read_link(text, HOSTS).link == link
+
+
+@pytest.mark.parametrize(
+    ("text", "bare", "kind"),
+    [
+        ("PdA9Amq", Kind.ALBUM, Kind.ALBUM),
+        ("PdA9Amq", Kind.IMAGE, Kind.IMAGE),
+        ("https://imgur.com/a/PdA9Amq", Kind.IMAGE, Kind.ALBUM),
+        ("imgur.com/gallery/title-PdA9Amq", Kind.ALBUM, Kind.GALLERY),
+        ("https://imgur.com/PdA9Amq", Kind.ALBUM, Kind.IMAGE),
+        ("https://i.imgur.com/PdA9Amq", Kind.ALBUM, Kind.IMAGE),
+    ],
+)
+def test_what_the_api_is_asked_for(text, bare, kind):
+    assert read_link(text, HOSTS, bare) == Address(kind, "PdA9Amq")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "   ", "not a link", "https://example.com/a.jpg", "imgur.com/user/NAME", "ftp://x/y"),
+        *("https://i.imgur.com/", "https://[::1/a.jpg", "https://i.imgur.com/a b.jpg", "\0"),
+        *("https://i.imgur.com/../../etc/passwd", "https://i.imgur.com/x.exe", "x" * 4000),
+    ],
+)
+def test_garbage_is_refused_with_a_sentence(text):
+    with pytest.raises(BadAddress, match=r"\w+ \w+"):
+        read_link(text, HOSTS)
