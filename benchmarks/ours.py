@@ -16,6 +16,7 @@ from prefect import flow
 from benchmarks.measuring import memory
 from flows.download_images import download_images
 from flows.mirror_album import mirror_album
+from flows.parameters import Choice
 from imgur_mirror.address import parse
 from imgur_mirror.api import fetch_album
 from imgur_mirror.models import Download, Strategy
@@ -39,7 +40,7 @@ class Call:
 def mirror(call: Call) -> dict[str, float]:
     """Time the whole flow."""
     began = time.perf_counter()
-    mirrored = mirror_album(call.album, call.strategy, call.workers, str(call.folder))
+    mirrored = mirror_album(call.album, Choice(call.strategy), call.workers, str(call.folder))
     seconds = time.perf_counter() - began
     return {"seconds": seconds, "download": mirrored.timings.download}  # type: ignore[union-attr]  # raises unless Completed
 

@@ -51,7 +51,7 @@ def main() -> int:
     """Serve until Ctrl-C, with the Prefect server that is configured or one of its own."""
     try:
         with prefect_api(HOME) as api:
-            watch(api)
+            watch()
             print(f"Serving; the UI is at {api.removesuffix('/api')} - Ctrl-C stops it", flush=True)
             serve(*deployments())
     except ServerError as error:

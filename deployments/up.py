@@ -10,6 +10,8 @@ from deployments.demo import HOME
 from deployments.watch import watch
 from flows.server import PROJECT, ServerError, prefect_api, stop
 
+__all__ = ["deploy", "up", "worker"]
+
 POOL = "imgur-mirror"
 PREFECT = [sys.executable, "-m", "prefect", "--no-prompt"]
 
@@ -19,12 +21,11 @@ def up() -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with prefect_api(HOME) as api:
-            _prefect("work-pool", "create", POOL, "--type", "process", "--overwrite")
-            _prefect("deploy", "--all")
-            watch(api)
-            with _worker() as worker:
+            deploy()
+            watch()
+            with worker() as running:
                 print(f"The UI is at {api.removesuffix('/api')} - Ctrl-C stops all", flush=True)
-                return worker.wait()
+                return running.wait()
     except ServerError as error:
         print(error, file=sys.stderr)
         return 1
@@ -36,20 +37,30 @@ def up() -> int:
         return 0
 
 
+def deploy() -> None:
+    """Deploy what prefect.yaml lists to the configured server, and make its work pool.
+
+    Raises:
+        subprocess.CalledProcessError: where Prefect refuses; it has said why.
+    """
+    _prefect("work-pool", "create", POOL, "--type", "process", "--overwrite")
+    _prefect("deploy", "--all")
+
+
 def _prefect(*arguments: str) -> None:
     subprocess.run([*PREFECT, *arguments], cwd=PROJECT, check=True)  # noqa: S603 - our own words
 
 
 @contextmanager
-def _worker() -> Iterator[subprocess.Popen[bytes]]:
+def worker() -> Iterator[subprocess.Popen[bytes]]:
     """Run a worker; its flow runs end with it."""
     command = [*PREFECT, "worker", "start", "--pool", POOL]
     # In a session of its own: else Ctrl-C would reach its flow runs before it can end them.
-    worker = subprocess.Popen(command, cwd=PROJECT, start_new_session=True)  # noqa: S603 - our own
+    running = subprocess.Popen(command, cwd=PROJECT, start_new_session=True)  # noqa: S603 - our own
     try:
-        yield worker
+        yield running
     finally:
-        stop(worker, signal.SIGINT, 30)
+        stop(running, signal.SIGINT, 30)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,8 @@ import sys
 from typing import Any
 
 import httpx
+from prefect.client.orchestration import get_client
+from prefect.events.schemas.automations import AutomationCore
 
 from flows.server import ServerError, prefect_api
 
@@ -44,23 +46,22 @@ def automation(within: int = PATIENCE) -> dict[str, Any]:
     }
 
 
-def watch(api: str) -> None:
-    """Create the automation at a server, unless it is there.
+def watch() -> None:
+    """Create the automation at the configured server, unless it is there.
 
     Raises:
         httpx.HTTPError: where the server does not take it.
     """
-    wanted = {"automations": {"name": {"any_": [NAME]}}}
-    found = httpx.post(f"{api}/automations/filter", json=wanted, timeout=30)
-    if not found.raise_for_status().json():
-        made = httpx.post(f"{api}/automations/", json=automation(), timeout=30)
-        made.raise_for_status()
+    # Prefect's client brings the key that Prefect Cloud, or a server with a password, asks for.
+    with get_client(sync_client=True) as client:
+        if not client.read_automations_by_name(NAME):
+            client.create_automation(AutomationCore.model_validate(automation()))
 
 
 if __name__ == "__main__":
     try:
-        with prefect_api() as url:
-            watch(url)
+        with prefect_api():
+            watch()
     except (ServerError, httpx.HTTPError) as error:
         sys.exit(str(error))
     print("Runs that stop sending heartbeats will be Crashed after", PATIENCE, "seconds.")

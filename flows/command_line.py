@@ -1,5 +1,6 @@
 """A flow from the shell: its parameters as arguments, its outcome as the exit status."""
 
+import logging
 import signal
 import sys
 from argparse import ArgumentParser
@@ -17,12 +18,14 @@ from pydantic import ValidationError
 from flows.server import ServerError, prefect_api
 from imgur_mirror.address import BadAddress, parse
 from imgur_mirror.answers import BadCredentials
-from imgur_mirror.settings import BadSettings, read_settings
+from imgur_mirror.settings import BadSettings, Settings, read_settings
+from imgur_mirror.source import open_source
 from imgur_mirror.store import StoreError, album_folder
 
 __all__ = ["main"]
 
 DONE, MISSING, WRONG_CALL = 0, 1, 2
+INVALID = "Flow run received invalid parameters: - "
 STOPPED = "stopped; what was finished is kept, and the same call goes on from there"
 
 
@@ -37,10 +40,10 @@ def main(
     """
     parameters = vars(_parser(flow).parse_args(arguments))
     try:
-        checked = flow.validate_parameters(parameters)
-        for album in checked.get("albums", [checked.get("album")]):
-            parse(album)
-        album_folder(checked.get("downloads") or read_settings().downloads, "album")
+        checked = _checked(flow, parameters)
+        settings = read_settings()
+        _check_input(checked, settings)
+        album_folder(checked.get("downloads") or settings.downloads, "album")
     except (BadAddress, BadSettings, StoreError) as error:
         return _fail(str(error), WRONG_CALL)
     except (ParameterTypeError, ValidationError) as error:
@@ -55,6 +58,34 @@ def main(
         return _fail(STOPPED, 128 + signal.SIGINT)
     except _Terminated:
         return _fail(STOPPED, 128 + signal.SIGTERM)
+
+
+def _checked(flow: Flow[..., Any], parameters: dict[str, Any]) -> dict[str, Any]:
+    """Read the parameters as the flow does, without the log of what is wrong: that is said once."""
+    log = logging.getLogger("prefect.flows")
+    log.disabled = True
+    try:
+        return flow.validate_parameters(parameters)
+    finally:
+        log.disabled = False
+
+
+def _check_input(checked: dict[str, Any], settings: Settings) -> None:
+    """Refuse what names nothing; links to images, as a file has them, need no client id."""
+    if "source" in checked:
+        open_source(checked["source"])
+        return
+    for album in checked.get("albums", [checked.get("album")]):
+        parse(album)
+    _check_credentials(settings)
+
+
+def _check_credentials(settings: Settings) -> None:
+    if settings.client_id is None and settings.credentials_block is None:
+        raise BadSettings(
+            "Imgur's API asks for a client id, and none is set: set IMGUR_CLIENT_ID, in the "
+            "environment or in .env, or name a Prefect block by IMGUR_CREDENTIALS_BLOCK"
+        )
 
 
 class _Terminated(BaseException):
@@ -91,7 +122,7 @@ def _fail(sentence: str, status: int) -> int:
 
 def _one_line(error: Exception) -> str:
     """Say which argument is wrong and why, out of pydantic's several lines."""
-    return " ".join(str(error).split())
+    return " ".join(str(error).split()).replace(INVALID, "wrong call: ")
 
 
 def _parser(flow: Flow[..., Any]) -> ArgumentParser:
@@ -99,23 +130,47 @@ def _parser(flow: Flow[..., Any]) -> ArgumentParser:
     about = (flow.description or "").partition("\n")[0]
     module = f"flows.{flow.name.replace('-', '_')}"
     parser = ArgumentParser(prog=f"python -m {module}", description=about)
-    for number, (name, field) in enumerate(parameter_schema(flow).properties.items()):
+    schema = parameter_schema(flow)
+    for number, (name, field) in enumerate(schema.properties.items()):
         # argparse takes % for its own
-        help_text = str(field.get("description", "")).replace("%", "%%")
+        help_text = f"{field.get('description', '')}{_bounds(field)}".replace("%", "%%")
         if number:
-            parser.add_argument(f"--{name}", help=help_text, **_option(field))
+            choices = _choices(field, schema.definitions or {})
+            parser.add_argument(f"--{name}", help=help_text, **_option(field, choices))
         else:
             several = "*" if field.get("type") == "array" else None
-            parser.add_argument(name, metavar="ALBUM", help=help_text, nargs=several)
+            parser.add_argument(
+                name, metavar=name.upper().removesuffix("S"), help=help_text, nargs=several
+            )
     return parser
 
 
-def _option(field: dict[str, Any]) -> dict[str, Any]:
+def _bounds(field: dict[str, Any]) -> str:
+    """Say what the run form says by its bounded number, and what is taken by default."""
+    said = []
+    if "minimum" in field and "maximum" in field:
+        said.append(f"{field['minimum']} to {field['maximum']}")
+    default = field.get("default")
+    if default and not isinstance(default, bool | list):
+        said.append(f"default: {default}")
+    return f" ({'; '.join(said)})" if said else ""
+
+
+def _choices(field: dict[str, Any], definitions: dict[str, Any]) -> list[str] | None:
+    """Look up the values of an enumeration, or of a list of them."""
+    named = field.get("items", field)
+    found: dict[str, Any] = definitions.get(named.get("$ref", "").rpartition("/")[2], named)
+    return found.get("enum")
+
+
+def _option(field: dict[str, Any], choices: list[str] | None) -> dict[str, Any]:
     """Say how argparse reads a parameter with a default."""
     default = field["default"]
     if isinstance(default, bool):
         return {"action": "store_true"}
     if isinstance(default, list):
-        return {"nargs": "+", "default": default}
-    kind = int if isinstance(default, int) else str
-    return {"type": kind, "default": default.value if isinstance(default, Enum) else default}
+        return {"nargs": "+", "default": default, "choices": choices}
+    if isinstance(default, int):
+        return {"type": int, "default": default, "metavar": "N"}
+    value = default.value if isinstance(default, Enum) else default
+    return {"default": value, "choices": choices}

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from flows.command_line import main
+from flows.compare_strategies import compare_strategies
 from flows.mirror_album import mirror_album
+from flows.mirror_albums import mirror_albums
 from imgur_mirror.models import Strategy
 from imgur_mirror.report import headline
 from tests.test_mirror_album import contents, new_album, put
@@ -78,6 +80,32 @@ def status(arguments: list[str]) -> int:
 def test_arguments_that_are_none_are_status_2(arguments, downloads, capsys):
     assert status(arguments) == 2
     assert capsys.readouterr().err
+
+
+@pytest.mark.parametrize("flow", [mirror_album, mirror_albums, compare_strategies], ids=repr)
+def test_help_says_what_may_be_chosen(flow, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(flow, headline, ["--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert ended.value.code == 0
+    assert all(str(strategy) in said for strategy in Strategy)
+    assert "(1 to 256; default: " in said
+
+
+@pytest.mark.parametrize("flow", [mirror_album, mirror_albums, compare_strategies], ids=repr)
+def test_a_missing_client_id_is_status_2(flow, downloads, monkeypatch, capsys):
+    monkeypatch.delenv("IMGUR_CLIENT_ID")
+    assert main(flow, headline, ["PdA9Amq"]) == 2
+    assert "set IMGUR_CLIENT_ID" in capsys.readouterr().err
+
+
+def test_a_wrong_call_is_said_in_one_line(downloads):
+    """Prefect's own account of it, with all the parameters, does not come before."""
+    ran = shell("PdA9Amq", "--workers", "0")
+    assert ran.returncode == 2
+    assert ran.stderr.splitlines() == [
+        "wrong call: workers: Input should be greater than or equal to 1"
+    ]
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,20 @@
-"""The strings of prefect.yaml name what is there."""
+"""The strings of prefect.yaml name what is there; what the server does by itself is set once."""
 
 import inspect
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from queue import Queue
 
 import httpx
 import pytest
 import yaml
+from prefect import flow
+from prefect.blocks.notifications import CustomWebhookNotificationBlock
+from prefect.states import Failed
 
+from deployments.notify import main as notify
 from deployments.serve import deployments
 from deployments.watch import automation, watch
 
@@ -40,9 +48,99 @@ def test_no_path_of_a_machine_is_in_the_file():
 
 
 def test_the_watch_is_set_once(prefect_server):
-    watch(prefect_server)
-    watch(prefect_server)
+    watch()
+    watch()
     found = httpx.post(f"{prefect_server}/automations/filter", json={}, timeout=10).json()
     mine = [one for one in found if one["name"] == automation()["name"]]
     assert len(mine) == 1
     httpx.delete(f"{prefect_server}/automations/{mine[0]['id']}", timeout=10).raise_for_status()
+
+
+# Being told
+
+
+@pytest.fixture
+def told():
+    """What is posted to an address of this machine: the address, and a queue of the bodies."""
+    bodies = Queue()
+
+    class Listener(BaseHTTPRequestHandler):
+        def do_POST(self):
+            bodies.put(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Listener)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/", bodies
+    server.shutdown()
+
+
+@flow(name="mirror-album")
+def ends_badly():
+    """A run of this name is all that the automation sees of a flow."""
+    within(return_state=True)
+    return Failed(message="album X: 1 of 2 images is missing")
+
+
+@flow(name="mirror-album")
+def within():
+    return Failed(message="told by the outer run")
+
+
+def test_a_failed_run_of_a_deployment_is_told_once(told, prefect_server):
+    """By the server, through a webhook; with the sentence, the run's name and a link to it."""
+    address, bodies = told
+    data = {"subject": "{{subject}}", "body": "{{body}}"}
+    hook = CustomWebhookNotificationBlock(name="ops", url=address, json_data=data)
+    hook.save("ops", overwrite=True)
+    assert notify(["custom-webhook/ops"]) == 0
+    assert notify(["custom-webhook/ops"]) == 0
+    (mine,) = automations(prefect_server, "custom-webhook/ops")
+    try:
+        run = run_as_deployed(prefect_server)
+        first = bodies.get(timeout=60)
+        assert first["body"].splitlines()[0] == "album X: 1 of 2 images is missing"
+        assert "mirror-album" in first["subject"]
+        assert run in first["body"]
+        assert bodies.empty()
+    finally:
+        httpx.delete(f"{prefect_server}/automations/{mine['id']}", timeout=10).raise_for_status()
+
+
+def automations(api, word):
+    found = httpx.post(f"{api}/automations/filter", json={}, timeout=10).json()
+    return [one for one in found if word in one["name"]]
+
+
+def run_as_deployed(api):
+    """Run the flow as a worker does, for a deployment with the tag; gives the run's id."""
+    from prefect.client.orchestration import get_client
+    from prefect.flow_engine import run_flow
+
+    deployment = ends_badly.to_deployment("told", tags=["imgur"]).apply()
+    with get_client(sync_client=True) as client:
+        made = client.request("POST", f"/deployments/{deployment}/create_flow_run", json={})
+        run = client.read_flow_run(made.json()["id"])
+    run_flow(ends_badly, flow_run=run, return_type="state")
+    httpx.delete(f"{api}/deployments/{deployment}", timeout=10).raise_for_status()
+    return str(run.id)
+
+
+@pytest.mark.parametrize(
+    ("block", "said"),
+    [
+        ("slack-webhook/none", "prefect block create slack-webhook"),
+        ("no-such-type/none", "prefect block type ls"),
+        ("slack-webhook", "its type and its name"),
+    ],
+)
+def test_a_block_that_is_not_there_is_said_with_how_to_make_one(
+    block, said, prefect_server, capsys
+):
+    assert notify([block]) == 2
+    assert said in capsys.readouterr().err
+    assert automations(prefect_server, block) == []

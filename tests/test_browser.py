@@ -1,0 +1,159 @@
+"""What a person sees in Prefect's UI, in both of its versions, with a real browser."""
+
+import io
+import os
+from collections import Counter
+from pathlib import Path
+
+import httpx
+import pytest
+from PIL import Image, ImageColor
+
+from deployments.screenshots import CHROMIUM, FLAGS
+from deployments.up import deploy
+from flows.compare_strategies import compare_strategies
+from flows.mirror_album import mirror_album
+from imgur_mirror.charts import PARTS
+from imgur_mirror.models import Strategy
+from imgur_mirror.names import artifact_key
+from tests.test_mirror_album import new_album
+
+PATIENCE = 60_000
+"""Milliseconds; the UI of a busy server takes a while."""
+
+pytestmark = [
+    pytest.mark.timeout(300),
+    pytest.mark.skipif(
+        not Path(CHROMIUM).exists() and not os.environ.get("CI"),
+        reason=f"there is no {CHROMIUM}: as root, apt-get install chromium",
+    ),
+]
+
+
+class Seen:
+    """A UI of the server: the page that is open, and what there is to look at."""
+
+    def __init__(self, page, address, api, album):
+        self.page, self.address, self.api, self.album = page, address, api, album
+
+    def open(self, path):
+        self.page.goto(f"{self.address}/{path}", timeout=PATIENCE)
+        return self.page
+
+    def pictures(self, key):
+        """Open the latest artifact of a key, and give its pictures once the first is there."""
+        name = f"{key}-{artifact_key(self.album)}"
+        wanted = {"artifacts": {"key": {"any_": [name]}}, "sort": "CREATED_DESC"}
+        listed = httpx.post(f"{self.api}/artifacts/filter", json=wanted, timeout=30).json()
+        identity = listed[0]["id"]
+        found = self.open(f"artifacts/artifact/{identity}").locator("img[src^='data:image/']")
+        found.first.wait_for()
+        return found
+
+
+@pytest.fixture(scope="module")
+def album(prefect_server, imgur, tmp_path_factory):
+    """An album that was mirrored and compared, before any browser starts."""
+    deploy()
+    album = new_album(imgur, count=6, bytes=20_000)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("IMGUR_API_URL", imgur)
+        patch.setenv("IMGUR_IMAGE_HOSTS", f'["{imgur.removeprefix("http://")}"]')
+        patch.setenv("IMGUR_CLIENT_ID", "standin")
+        patch.setenv("IMGUR_DOWNLOADS", str(tmp_path_factory.mktemp("browser")))
+        mirror_album(album)
+        compare_strategies(album, [Strategy.SEQUENTIAL, Strategy.THREADS, Strategy.ASYNC])
+    return album
+
+
+@pytest.fixture(scope="module")
+def browser(album):
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(params=["", "/v2"], ids=["classic", "v2"])
+def ui(request, browser, prefect_server, album):
+    page = browser.new_page(viewport={"width": 1200, "height": 1400})
+    page.set_default_timeout(PATIENCE)
+    address = f"{prefect_server.removesuffix('/api')}{request.param}"
+    yield Seen(page, address, prefect_server, album)
+    page.close()
+
+
+def test_the_run_form_offers_choices_and_refuses_what_is_out_of_bounds(ui):
+    found = httpx.get(f"{ui.api}/deployments/name/mirror-album/on-demand").raise_for_status()
+    identity = found.json()["id"]
+    page = ui.open(f"deployments/deployment/{identity}/run")
+    page.get_by_text("always has one").wait_for()
+    chosen = page.get_by_role("button", name="async").or_(page.get_by_label("Select strategy"))
+    chosen.first.press("ArrowDown")
+    if ui.address.endswith("/v2"):
+        chosen.first.click()
+    for strategy in Strategy:
+        page.get_by_text(str(strategy), exact=True).last.wait_for()
+    page.keyboard.press("Escape")
+
+    page.locator("textarea").first.fill("PdA9Amq")
+    workers = page.locator("input[type=number]")
+    assert workers.input_value() == "16"
+    before = runs(ui, identity)
+    workers.fill("257")
+    page.get_by_role("button", name="Submit").click()
+    if ui.address.endswith("/v2"):
+        assert "256" in workers.evaluate("field => field.validationMessage")
+    else:
+        page.get_by_text("257 is greater than the maximum of 256").first.wait_for()
+    assert runs(ui, identity) == before
+
+
+def runs(ui, deployment):
+    wanted = {"deployments": {"id": {"any_": [deployment]}}}
+    found = httpx.post(f"{ui.api}/flow_runs/count", json=wanted, timeout=30)
+    return found.raise_for_status().json()
+
+
+def test_a_run_shows_its_task_runs_and_artifacts(ui):
+    wanted = {"flow_runs": {"name": {"like_": f"{ui.album} · async"}}}
+    found = httpx.post(f"{ui.api}/flow_runs/filter", json=wanted, timeout=30)
+    page = ui.open(f"runs/flow-run/{found.json()[0]['id']}")
+    page.get_by_text("Completed").first.wait_for()
+    page.get_by_text("Task Runs", exact=True).first.click()
+    page.get_by_text(f"publish {ui.album}").first.wait_for()
+    page.get_by_text("Artifacts", exact=True).last.click()
+    page.get_by_text(f"mirror-{artifact_key(ui.album)}").first.wait_for()
+
+
+def test_the_comparison_shows_its_chart(ui):
+    """Both of its colours cover an area, and not only a legend's square."""
+    colours = pixels(ui.pictures("comparison").first.screenshot())
+    for colour, _ in PARTS.values():
+        assert near(colours, colour) > 500, f"{colour}: {colours.most_common(5)}"
+
+
+def pixels(png):
+    """How often each colour is there."""
+    image = Image.open(io.BytesIO(png)).convert("RGB")
+    counted = image.getcolors(image.width * image.height)
+    return Counter({colour: count for count, colour in counted})
+
+
+def near(colours, wanted):
+    target = ImageColor.getrgb(wanted)
+    return sum(
+        count
+        for colour, count in colours.items()
+        if all(abs(one - other) <= 8 for one, other in zip(colour, target, strict=True))
+    )
+
+
+def test_the_contact_sheet_shows_its_thumbnails(ui):
+    """Decoded by the browser, each larger than an icon."""
+    thumbnails = ui.pictures("sheet")
+    assert thumbnails.count() == 6
+    widths = thumbnails.evaluate_all("images => images.map(image => image.naturalWidth)")
+    assert min(widths) > 50

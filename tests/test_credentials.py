@@ -1,0 +1,78 @@
+"""Credentials from a Prefect block: used by a run, and kept from everyone who reads of it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.test_mirror_album import contents, new_album, stored
+
+PROJECT = Path(__file__).parent.parent
+ID, SECRET = "1d0f4b10c", "5ec2e70f4b10c"
+
+
+@pytest.fixture(scope="module")
+def block(prefect_server):
+    """The name of a block that was made as the UI makes one, of the type that was registered."""
+    ran = python("-m", "deployments.register")
+    assert ran.returncode == 0, ran.stderr
+    kind = get(f"{prefect_server}/block_types/slug/imgur-credentials")
+    wanted = {"block_schemas": {"block_type_id": {"any_": [kind["id"]]}}}
+    found = httpx.post(f"{prefect_server}/block_schemas/filter", json=wanted, timeout=30)
+    made = {
+        "name": "mine",
+        "block_type_id": kind["id"],
+        "block_schema_id": found.raise_for_status().json()[0]["id"],
+        "data": {"client_id": ID, "client_secret": SECRET},
+    }
+    httpx.post(f"{prefect_server}/block_documents/", json=made, timeout=30).raise_for_status()
+    return "mine"
+
+
+def get(address):
+    return httpx.get(address, timeout=30).raise_for_status().json()
+
+
+def python(*arguments, **environment):
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=PROJECT,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def mirror(album, name, downloads):
+    """Run the flow without a client id in its environment, at the chattiest."""
+    os.environ.pop("IMGUR_CLIENT_ID", None)
+    environment = {"IMGUR_CREDENTIALS_BLOCK": name, "PREFECT_LOGGING_LEVEL": "DEBUG"}
+    return python("-m", "flows.mirror_album", album, "--downloads", str(downloads), **environment)
+
+
+def test_a_run_uses_the_block_and_tells_nobody(block, imgur, downloads, prefect_server):
+    album = new_album(imgur, count=2, bytes=3000)
+    ran = mirror(album, block, downloads)
+    assert ran.returncode == 0, ran.stderr
+    assert stored(downloads / album) == contents(imgur, album)
+
+    told = ran.stdout + ran.stderr
+    for what in ("flow_runs", "task_runs", "logs", "artifacts", "block_documents", "events"):
+        found = httpx.post(f"{prefect_server}/{what}/filter", json={}, timeout=30)
+        told += found.raise_for_status().text
+    assert album in told
+    assert ID not in told
+    assert SECRET not in told
+
+
+def test_a_block_that_is_not_there_is_said(block, downloads):
+    ran = mirror("PdA9Amq", "nobodys", downloads)
+    assert ran.returncode == 2
+    last = ran.stderr.splitlines()[-1]
+    assert "IMGUR_CREDENTIALS_BLOCK is nobodys" in last
+    assert "python -m deployments.register" in last

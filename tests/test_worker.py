@@ -1,0 +1,201 @@
+"""Deployed by the command and run by a real worker: by hand, by schedule, well or not."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+import yaml
+
+from flows.server import stop
+from imgur_mirror.models import Strategy
+from imgur_mirror.names import artifact_key
+from tests.test_mirror_album import contents, images_served, new_album, put, stored
+
+pytestmark = pytest.mark.timeout(300)
+
+PROJECT = Path(__file__).parent.parent
+PREFECT = [sys.executable, "-m", "prefect", "--no-prompt"]
+LONG = 120
+"""Seconds; what no test here comes near, unless something hangs."""
+
+
+def prefect(*arguments):
+    return subprocess.run(
+        [*PREFECT, *arguments],
+        cwd=PROJECT,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=LONG,
+        check=False,
+    )
+
+
+def eventually(condition):
+    deadline = time.monotonic() + LONG
+    while not (met := condition()) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    return met
+
+
+@pytest.fixture(scope="module")
+def deployed(prefect_server):
+    """What the commands of the README said; the deployments are gone afterwards."""
+    pool = prefect("work-pool", "create", "imgur-mirror", "--type", "process", "--overwrite")
+    assert pool.returncode == 0, pool.stderr
+    ran = prefect("deploy", "--all")
+    yield ran
+    for deployment in filtered(prefect_server, "deployments"):
+        httpx.delete(f"{prefect_server}/deployments/{deployment['id']}", timeout=30)
+
+
+@pytest.fixture(scope="module")
+def downloads(deployed, imgur, tmp_path_factory):
+    """The folder of a worker that has its settings from its environment, as flow runs have."""
+    folder = tmp_path_factory.mktemp("worker")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("IMGUR_")}
+    settings = {
+        "IMGUR_API_URL": imgur,
+        "IMGUR_IMAGE_HOSTS": json.dumps([imgur.removeprefix("http://")]),
+        "IMGUR_CLIENT_ID": "standin",
+        "IMGUR_DOWNLOADS": str(folder / "downloads"),
+    }
+    worker = subprocess.Popen(
+        [*PREFECT, "worker", "start", "--pool", "imgur-mirror"],
+        cwd=PROJECT,
+        env=kept | settings,
+        stdout=(folder / "log").open("wb"),
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    yield folder / "downloads"
+    stop(worker, signal.SIGINT, 30)
+
+
+def filtered(api, what, **wanted):
+    found = httpx.post(f"{api}/{what}/filter", json=wanted, timeout=30)
+    return found.raise_for_status().json()
+
+
+def runs_of(api, album):
+    """The runs that were started with this album, the latest first."""
+    runs = filtered(api, "flow_runs", sort="EXPECTED_START_TIME_DESC")
+    return [run for run in runs if run["parameters"].get("album") == album]
+
+
+def logged(api, run):
+    """The lines of a run's log, as (level, text), once its hook's are there."""
+    wanted = {"logs": {"flow_run_id": {"any_": [run["id"]]}}, "sort": "TIMESTAMP_ASC"}
+
+    def lines():
+        found = filtered(api, "logs", **wanted)
+        return [(line["level"], line["message"]) for line in found]
+
+    eventually(lambda: any("finished running" in text for _, text in lines()))
+    return lines()
+
+
+def test_all_is_deployed_without_a_question_or_a_warning(deployed, prefect_server):
+    said = (deployed.stdout + deployed.stderr).lower()
+    assert deployed.returncode == 0, said
+    assert "warning" not in said
+    assert "[y/n]" not in said
+    listed = yaml.safe_load((PROJECT / "prefect.yaml").read_text())["deployments"]
+    found = filtered(prefect_server, "deployments")
+    assert {one["name"] for one in found} == {entry["name"] for entry in listed}
+
+
+def test_a_run_by_hand_under_each_strategy(imgur, downloads, prefect_server):
+    """All four at once, as four people would start them."""
+    albums = {strategy: new_album(imgur, count=4, bytes=3000) for strategy in Strategy}
+    command = [*PREFECT, "deployment", "run", "mirror-album/on-demand", "--watch"]
+    started = [
+        subprocess.Popen(
+            [*command, "-p", f"album={json.dumps(album)}", "-p", f"strategy={strategy}"],
+            cwd=PROJECT,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for strategy, album in albums.items()
+    ]
+    said = [run.communicate(timeout=LONG)[0] for run in started]
+    assert [run.returncode for run in started] == [0] * len(started), said
+
+    for strategy, album in albums.items():
+        (run,) = runs_of(prefect_server, album)
+        assert (run["state_name"], run["name"]) == ("Completed", f"{album} · {strategy}")
+        assert f"{album}: 4 downloaded" in run["state"]["message"]
+        assert stored(downloads / album) == contents(imgur, album)
+        table = filtered(
+            prefect_server, "artifacts", artifacts=of_key(f"images-{artifact_key(album)}")
+        )
+        files = {row["file"] for row in json.loads(table[0]["data"])}
+        assert files == set(contents(imgur, album))
+        assert filtered(
+            prefect_server, "artifacts", artifacts=of_key(f"mirror-{artifact_key(album)}")
+        )
+
+
+def of_key(name):
+    return {"key": {"any_": [name]}}
+
+
+def test_a_schedule_fires_on_its_own(imgur, downloads, prefect_server):
+    """The nightly deployment, made frequent; its albums come from the Variable."""
+    album = new_album(imgur, count=2, bytes=3000)
+    listed = json.dumps([album])
+    assert prefect("variable", "set", "imgur_albums", listed, "--overwrite").returncode == 0
+    deployment = httpx.get(f"{prefect_server}/deployments/name/mirror-albums/nightly", timeout=30)
+    address = f"{prefect_server}/deployments/{deployment.raise_for_status().json()['id']}"
+    often = {"schedules": [{"slug": "nightly", "schedule": {"interval": 5}, "active": True}]}
+    httpx.patch(address, json=often, timeout=30).raise_for_status()
+
+    def done():
+        runs = filtered(prefect_server, "flow_runs", sort="EXPECTED_START_TIME_ASC")
+        return [run for run in runs if run["auto_scheduled"] and run["state_name"] == "Completed"]
+
+    first = eventually(done)[0]
+    # What follows must not take the place of the next tests' runs.
+    httpx.delete(address, timeout=30).raise_for_status()
+    assert prefect("variable", "unset", "imgur_albums").returncode == 0
+    assert "2 new" in first["state"]["message"]
+    assert stored(downloads / album) == contents(imgur, album)
+
+
+def test_a_failure_is_one_sentence_in_the_state_and_in_the_log(downloads, prefect_server):
+    ran = prefect("deployment", "run", "mirror-album/on-demand", "-p", "album=Unknown", "--watch")
+    assert ran.returncode == 1
+    (run,) = runs_of(prefect_server, "Unknown")
+    message = run["state"]["message"]
+    assert run["state_name"] == "Failed"
+    assert message.startswith("album Unknown: Imgur has no such thing")
+    assert "\n" not in message
+    lines = logged(prefect_server, run)
+    assert (40, message) in lines
+    assert not any("Traceback" in text for _, text in lines)
+
+
+def test_a_killed_run_is_crashed_and_says_so(imgur, downloads, prefect_server):
+    album = f"K{new_album(imgur)[1:]}"
+    put(imgur, f"albums/{album}", {"count": 2, "bytes": 100_000})
+    for name in contents(imgur, album):
+        stall = {"kind": "stall-mid", "bytes": 50_000, "times": None}
+        put(imgur, f"faults/{name.partition('.')[0]}", stall)
+    ran = prefect("deployment", "run", "mirror-album/on-demand", "-p", f"album={album}")
+    assert ran.returncode == 0, ran.stderr
+    assert eventually(lambda: images_served(imgur, album))
+
+    (run,) = runs_of(prefect_server, album)
+    os.kill(int(run["infrastructure_pid"].rpartition(":")[2]), signal.SIGKILL)
+
+    assert eventually(lambda: runs_of(prefect_server, album)[0]["state_name"] == "Crashed")
+    message = runs_of(prefect_server, album)[0]["state"]["message"]
+    assert (40, message) in logged(prefect_server, run)
