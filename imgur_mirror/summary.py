@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from imgur_mirror.charts import Row
-from imgur_mirror.markdown import text_table
+from imgur_mirror.markdown import counted, text_table
 from imgur_mirror.models import AlbumResult, Outcome
 
 __all__ = ["summary_headline", "summary_rows", "summary_text"]
@@ -40,12 +40,13 @@ def summary_headline(results: Sequence[AlbumResult]) -> str:
         len(result.mirrored.having(Outcome.DOWNLOADED)) for result in results if result.mirrored
     )
     failed = [result for result in results if result.error]
-    line = f"{len(results)} albums, {fetched} new images"
+    line = f"{counted(len(results), 'album')}, {counted(fetched, 'new image')}"
     if not failed:
         return f"{line}, all there"
     said = "; ".join(f"{result.album}: {result.error}" for result in failed[:5])
     more = f"; and {len(failed) - 5} more" if len(failed) > 5 else ""
-    return f"{line}; {len(failed)} albums are not complete: {said}{more}"
+    of_all = "1 album is" if len(failed) == 1 else f"{len(failed)} albums are"
+    return f"{line}; {of_all} not complete: {said}{more}"
 
 
 def summary_text(results: Sequence[AlbumResult]) -> str:
