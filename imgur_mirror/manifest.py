@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -58,6 +58,11 @@ class _Manifest(TypedDict):
 _MANIFEST = TypeAdapter(_Manifest)
 _ENTRY = TypeAdapter(Entry)
 _DOWNLOAD = TypeAdapter(Download)
+
+# Not by `asdict`, which looks for dataclasses in every string of a large album.
+_OF_ALBUM = [field.name for field in fields(Album) if field.name != "images"]
+_OF_IMAGE = [field.name for field in fields(Image) if field.name not in ("name", "unsafe")]
+_OF_ENTRY = [field.name for field in fields(Entry) if field.name != "image"]
 
 
 def entries_in(manifest: object) -> Iterator[Entry]:
@@ -126,13 +131,12 @@ def ordered(entries: Mapping[str, Entry], images: Mapping[str, Image]) -> list[E
 
 
 def manifest_text(album: Album, entries: Iterable[Entry]) -> bytes:
-    about = {key: value for key, value in asdict(album).items() if key != "images"}
-    rows = []
-    for entry in entries:
-        row = asdict(entry)
-        image = row.pop("image")
-        del image["name"], image["unsafe"]
-        rows.append(image | row)
+    about = {name: getattr(album, name) for name in _OF_ALBUM}
+    rows = [
+        {name: getattr(entry.image, name) for name in _OF_IMAGE}
+        | {name: getattr(entry, name) for name in _OF_ENTRY}
+        for entry in entries
+    ]
     manifest = {"version": 1, **about, "images": rows}
     text = json.dumps(manifest, ensure_ascii=False, indent=1) + "\n"
     # Half of a surrogate pair has no UTF-8, but with a backslash it is what JSON writes for it.

@@ -15,6 +15,7 @@ __all__ = [
     "Sealed",
     "Strategy",
     "Timings",
+    "sealed",
 ]
 
 
@@ -36,6 +37,16 @@ class Sealed(Generic[T]):
 
     def __str__(self) -> str:
         return str(self.value)
+
+
+def sealed(kind: type[T]) -> type[T]:
+    """Hide the fields of a dataclass from Prefect, which would look into all of them as well.
+
+    For what a flow gives back, where a `Sealed` would be in the caller's way. It can no more be
+    used with `dataclasses.replace`.
+    """
+    del kind.__dataclass_fields__  # type: ignore[attr-defined]  # a dataclass has it
+    return kind
 
 
 class Strategy(StrEnum):
@@ -186,7 +197,8 @@ class Timings:
         return self.ended - self.began
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@sealed
+@dataclass(frozen=True, kw_only=True)  # without slots: those are pickled by way of the fields
 class Mirrored:
     """One album's mirror run: every image's row, in the album's order, and the run's times."""
 
