@@ -3,8 +3,9 @@
 PYTHON ?= python3
 VENV := .venv
 INSTALLED := $(VENV)/installed
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: install demo up serve ui test crash-test bench lint screenshots constraints clean
+.PHONY: install demo up serve ui test browser crash-test bench lint screenshots constraints clean
 
 install: $(INSTALLED)
 
@@ -23,8 +24,9 @@ demo: install
 	PREFECT_LOGGING_LEVEL=WARNING $(VENV)/bin/python -m deployments.demo
 
 # The deployments of prefect.yaml: with a server and a worker of their own, or from one process.
+# make up ALBUMS='ID …' has the nightly run mirror these from now on.
 up: install
-	$(VENV)/bin/python -m deployments.up
+	$(VENV)/bin/python -m deployments.up $(ALBUMS)
 
 serve: install
 	$(VENV)/bin/python -m deployments.serve
@@ -32,8 +34,14 @@ serve: install
 ui: install
 	PREFECT_HOME=$(CURDIR)/.prefect $(VENV)/bin/prefect server start
 
-test: install
+test: install browser
 	$(VENV)/bin/python -m pytest -n 3 --dist loadfile
+
+# Debian's chromium, for the tests that look at Prefect's UI.
+browser:
+	@test -x /usr/bin/chromium || \
+	  { test "$$(id -u)" -eq 0 && apt-get update -qq && apt-get install -y -qq chromium >/dev/null; } || \
+	  echo "There is no chromium, and this is not root on Debian: the tests in a browser are skipped."
 
 # Kills mirrors at 50 instants a strategy, and starts them again; takes about half an hour.
 crash-test: install
@@ -57,5 +65,5 @@ clean:
 	rm -rf $(VENV) .prefect downloads
 
 # Needs Debian's chromium, and the results of make demo.
-screenshots: install
+screenshots: install browser
 	$(VENV)/bin/python -m deployments.screenshots

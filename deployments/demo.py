@@ -21,16 +21,21 @@ Files:   {DOWNLOADS}/compare-strategies/STRATEGY/{ALBUM}/
 Report:  make ui, then Artifacts: comparison-… has the chart, strategies-… the table"""
 
 
+def settings(imgur: str) -> dict[str, str]:
+    """Give the environment in which the flows take the stand-in at this address for Imgur."""
+    return {
+        "IMGUR_API_URL": f"{imgur}/",
+        "IMGUR_IMAGE_HOSTS": f'["{imgur.removeprefix("http://")}"]',
+        "IMGUR_CLIENT_ID": "standin",
+    }
+
+
 def demo() -> int:
     """Compare the four strategies against the stand-in, and say where what they left is."""
     print("Starting the stand-in and a Prefect server …", flush=True)
     try:
         with running(PROFILE, "--time-scale", TIME_SCALE) as imgur, prefect_server(HOME):
-            os.environ |= {
-                "IMGUR_API_URL": f"{imgur}/",
-                "IMGUR_IMAGE_HOSTS": f'["{imgur.removeprefix("http://")}"]',
-                "IMGUR_CLIENT_ID": "standin",
-            }
+            os.environ |= settings(imgur)
             print("Mirroring 40 images under each of four strategies …", flush=True)
             status = main(
                 compare_strategies, comparison_text, [ALBUM, "--downloads", str(DOWNLOADS)]

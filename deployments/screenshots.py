@@ -1,38 +1,78 @@
-"""Pictures of the demo's results in Prefect's UI, for the README: `make screenshots`."""
+"""Pictures of Prefect's UI for the README, of the demo and of one mirror: `make screenshots`."""
 
+import io
+import os
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import httpx
+from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
-from deployments.demo import HOME
+from deployments.demo import ALBUM, HOME, PROFILE, TIME_SCALE, settings
+from deployments.up import deploy
+from flows.mirror_album import mirror_album
 from flows.server import prefect_server
+from standin.process import running
+
+__all__ = ["CHROMIUM", "FLAGS"]
 
 CHROMIUM = "/usr/bin/chromium"
 """Debian's package; a browser of Playwright's own is not fetched."""
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 DOCS = Path("docs")
+COLOURS = 128
+"""Of a picture's palette: text and charts need no more, and the file is a third of the size."""
+
+ARTIFACTS = {"comparison": "comparison", "mirror": "mirror", "contact-sheet": "sheet"}
+"""The name of the picture, and what the artifact's key begins with."""
 
 
 def screenshots() -> int:
-    """Take the pictures of the latest comparison; run the demo first."""
-    with prefect_server(HOME) as api, sync_playwright() as playwright:
-        artifact = _latest(api, "comparison-")
-        if artifact is None:
+    """Mirror the demo's album once, and take the pictures; run the demo first."""
+    with prefect_server(HOME) as api:
+        if _latest(api, "comparison") is None:
             print("there is no comparison yet: run make demo first", file=sys.stderr)
             return 1
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        page = browser.new_page(viewport={"width": 1200, "height": 900})
-        _take(page, f"{api.removesuffix('/api')}/v2/artifacts/artifact/{artifact}", "comparison")
-        browser.close()
+        deploy()
+        _mirror()
+        pages = _pages(api)
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+            page = browser.new_page(viewport={"width": 1200, "height": 900})
+            for name, path in pages.items():
+                _take(page, f"{api.removesuffix('/api')}/v2/{path}", name)
+            browser.close()
     return 0
 
 
+def _mirror() -> None:
+    """Leave a run, and what it publishes, of the album that the demo compares."""
+    with running(PROFILE, "--time-scale", TIME_SCALE) as imgur, TemporaryDirectory() as folder:
+        os.environ |= settings(imgur)
+        mirror_album(ALBUM, downloads=folder)
+
+
+def _pages(api: str) -> dict[str, str]:
+    """Say where in the UI each picture is taken, by its name."""
+    deployed = httpx.get(f"{api}/deployments/name/mirror-album/on-demand", timeout=30)
+    named = {"name": {"like_": f"{ALBUM} · async"}}
+    wanted = {"flow_runs": named, "sort": "START_TIME_DESC", "limit": 1}
+    runs = httpx.post(f"{api}/flow_runs/filter", json=wanted, timeout=30).raise_for_status()
+    artifacts = {name: _latest(api, prefix) for name, prefix in ARTIFACTS.items()}
+    return {
+        "run-form": f"deployments/deployment/{deployed.raise_for_status().json()['id']}/run",
+        "run": f"runs/flow-run/{runs.json()[0]['id']}",
+        **{name: f"artifacts/artifact/{found}" for name, found in artifacts.items() if found},
+    }
+
+
 def _latest(api: str, prefix: str) -> str | None:
-    """Give the id of the latest artifact whose key begins so."""
-    wanted = {"artifacts": {"key": {"like_": prefix}}, "sort": "CREATED_DESC", "limit": 1}
+    """Give the id of the latest artifact of the demo's album whose key begins so."""
+    key = {"like_": f"{prefix}-{ALBUM.lower()}"}
+    wanted = {"artifacts": {"key": key}, "sort": "CREATED_DESC", "limit": 1}
     found = httpx.post(f"{api}/artifacts/filter", json=wanted, timeout=30).raise_for_status()
     return next((str(artifact["id"]) for artifact in found.json()), None)
 
@@ -41,7 +81,8 @@ def _take(page: Page, url: str, name: str) -> None:
     page.goto(url, wait_until="networkidle")
     page.wait_for_timeout(1500)
     DOCS.mkdir(exist_ok=True)
-    page.screenshot(path=DOCS / f"{name}.png")
+    picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+    picture.quantize(COLOURS).save(DOCS / f"{name}.png", optimize=True)
 
 
 if __name__ == "__main__":

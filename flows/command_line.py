@@ -4,7 +4,7 @@ import logging
 import signal
 import sys
 from argparse import ArgumentParser
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import Enum
 from typing import Any
@@ -22,7 +22,7 @@ from imgur_mirror.settings import BadSettings, Settings, read_settings
 from imgur_mirror.source import open_source
 from imgur_mirror.store import StoreError, album_folder
 
-__all__ = ["main"]
+__all__ = ["main", "refusal"]
 
 DONE, MISSING, WRONG_CALL = 0, 1, 2
 INVALID = "Flow run received invalid parameters: - "
@@ -78,6 +78,16 @@ def _check_input(checked: dict[str, Any], settings: Settings) -> None:
     for album in checked.get("albums", [checked.get("album")]):
         parse(album)
     _check_credentials(settings)
+
+
+def refusal(albums: Iterable[str]) -> str | None:
+    """Say why the first that names nothing at Imgur is refused; None where all name something."""
+    for album in albums:
+        try:
+            parse(album)
+        except BadAddress as error:
+            return str(error)
+    return None
 
 
 def _check_credentials(settings: Settings) -> None:

@@ -77,6 +77,8 @@ class ShardQueue:
             self._await(0)
         except StoreError as error:
             stopped = stopped or error
+        if self._artifact is not None:
+            self._show(last=True)
         return Found(self._tally, time.monotonic() - self._began, stopped)
 
     def _is_done(self, shard: Shard) -> bool:
@@ -109,10 +111,10 @@ class ShardQueue:
                 get_run_logger().info(shard_line(str(ended.shard), tally))
             self._show()
 
-    def _show(self) -> None:
+    def _show(self, last: bool = False) -> None:
         """Keep the artifact up to date; where that fails, the job goes on."""
         now = time.monotonic()
-        if now - self._shown < UPDATE:
+        if now - self._shown < UPDATE and not last:
             return
         self._shown = now
         try:

@@ -13,6 +13,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from imgur_mirror.address import Address, BadAddress, Kind
@@ -82,8 +83,9 @@ class ShardRun:
         self._folder = job.folder(shard)
         self._report = job.report(shard)
         self._list = list_album
-        self._entries = [_entry(text, wire, bare) for text in shard.texts]
-        self._images = _images(self._entries)
+        self._read = partial(_entry, wire=wire, bare=bare)
+        self._entries: list[Entry] = []
+        self._images: dict[str, Image] = {}
         self._albums: dict[Address, list[tuple[str, Download]]] = {}
         self._rows: dict[str, Download] = {}
         self._taken: list[Download] = []
@@ -104,6 +106,9 @@ class ShardRun:
             StoreError: where something cannot be written.
             ShardFailed: where trying again may help.
         """
+        # Here and not before: it takes a while, and this is not run on an event loop.
+        self._entries = [self._read(text) for text in self._shard.texts]
+        self._images = _images(self._entries)
         with said(self._folder.path), _held(self._folder.state):
             self._take_up()
             yield from self._fetch_images()

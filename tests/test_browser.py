@@ -37,7 +37,7 @@ class Seen:
         self.page, self.address, self.api, self.album = page, address, api, album
 
     def open(self, path):
-        self.page.goto(f"{self.address}/{path}", timeout=PATIENCE)
+        self.page.goto(f"{self.address}/{path}", timeout=PATIENCE, wait_until="networkidle")
         return self.page
 
     def pictures(self, key):
@@ -130,7 +130,9 @@ def test_a_run_shows_its_task_runs_and_artifacts(ui):
 
 def test_the_comparison_shows_its_chart(ui):
     """Both of its colours cover an area, and not only a legend's square."""
-    colours = pixels(ui.pictures("comparison").first.screenshot())
+    ui.pictures("comparison").first.scroll_into_view_if_needed()
+    # Of the page, since the newer UI draws its elements anew while one is looked at.
+    colours = pixels(ui.page.screenshot())
     for colour, _ in PARTS.values():
         assert near(colours, colour) > 500, f"{colour}: {colours.most_common(5)}"
 

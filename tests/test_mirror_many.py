@@ -145,7 +145,7 @@ def test_names_that_meet_stay_apart(imgur, downloads, tmp_path):
     assert images_served(imgur, album) == 1
 
 
-@pytest.mark.parametrize("strategy", [Strategy.ASYNC, Strategy.THREADS, Strategy.DASK])
+@pytest.mark.parametrize("strategy", [Strategy.ASYNC, Strategy.DASK])
 def test_a_job_that_was_killed_goes_on(strategy, downloads, tmp_path, prefect_server):
     """Killed with SIGKILL half-way: what is done is not done again, and no image comes thrice."""
     from standin.process import running
@@ -203,6 +203,31 @@ def test_an_input_that_cannot_be_used_is_status_2(name, content, said, downloads
         (tmp_path / name).write_text(content)
     assert status(str(tmp_path / name)) == 2
     assert said in capsys.readouterr().err
+
+
+def test_what_is_missing_is_status_1(downloads, tmp_path, capsys):
+    assert status(listed(tmp_path, ["no link", "nor this"])) == 1
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert "2 of 2 images failed: 2 × … names no album at Imgur" in last
+
+
+def test_the_job_is_shown_as_it_goes(imgur, downloads, tmp_path, monkeypatch):
+    monkeypatch.setattr("flows.shard_queue.UPDATE", 0.01)
+    mirror_many(listed(tmp_path, links(imgur, new_album(imgur, count=9, bytes=3000))), shard_size=2)
+    assert float(artifact("many-links")) == 100
+
+
+def test_a_store_that_fails_ends_the_job_with_its_sentence(imgur, downloads, tmp_path):
+    """No shard after the first is asked for; what was there before is as it was."""
+    album = new_album(imgur, count=9, bytes=3000)
+    source = listed(tmp_path, links(imgur, album))
+    (downloads / "_many" / "links").mkdir(parents=True)
+    for number in range(5):
+        (downloads / "_many" / "links" / f"{number:06}").write_text("in the way")
+    state = mirror_many(source, shard_size=2, return_state=True)
+    assert state.is_failed()
+    assert "a file is where the folder belongs" in state.message
+    assert images_served(imgur, album) == 0
 
 
 def test_another_cut_of_the_same_job_is_refused(imgur, downloads, tmp_path, capsys):

@@ -1,6 +1,7 @@
 """Deployed by the command and run by a real worker: by hand, by schedule, well or not."""
 
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -89,15 +90,14 @@ def runs_of(api, album):
     return [run for run in runs if run["parameters"].get("album") == album]
 
 
-def logged(api, run):
-    """The lines of a run's log, as (level, text), once its hook's are there."""
+def logged(api, run, awaited):
+    """The lines of a run's log, as (level, text), once the awaited one is there."""
     wanted = {"logs": {"flow_run_id": {"any_": [run["id"]]}}, "sort": "TIMESTAMP_ASC"}
 
     def lines():
-        found = filtered(api, "logs", **wanted)
-        return [(line["level"], line["message"]) for line in found]
+        return [(line["level"], line["message"]) for line in filtered(api, "logs", **wanted)]
 
-    eventually(lambda: any("finished running" in text for _, text in lines()))
+    assert eventually(lambda: awaited in lines()), lines()
     return lines()
 
 
@@ -178,8 +178,7 @@ def test_a_failure_is_one_sentence_in_the_state_and_in_the_log(downloads, prefec
     assert run["state_name"] == "Failed"
     assert message.startswith("album Unknown: Imgur has no such thing")
     assert "\n" not in message
-    lines = logged(prefect_server, run)
-    assert (40, message) in lines
+    lines = logged(prefect_server, run, (logging.ERROR, message))
     assert not any("Traceback" in text for _, text in lines)
 
 
@@ -198,4 +197,4 @@ def test_a_killed_run_is_crashed_and_says_so(imgur, downloads, prefect_server):
 
     assert eventually(lambda: runs_of(prefect_server, album)[0]["state_name"] == "Crashed")
     message = runs_of(prefect_server, album)[0]["state"]["message"]
-    assert (40, message) in logged(prefect_server, run)
+    assert logged(prefect_server, run, (logging.ERROR, message))
