@@ -41,7 +41,7 @@ def screenshots() -> int:
         pages = _pages(api)
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-            page = browser.new_page(viewport={"width": 1200, "height": 900})
+            page = browser.new_page(viewport={"width": 1500, "height": 900})
             for name, path in pages.items():
                 _take(page, f"{api.removesuffix('/api')}/v2/{path}", name)
             browser.close()

@@ -82,7 +82,9 @@ def test_arguments_that_are_none_are_status_2(arguments, downloads, capsys):
     assert capsys.readouterr().err
 
 
-@pytest.mark.parametrize("flow", [mirror_album, mirror_albums, compare_strategies], ids=repr)
+@pytest.mark.parametrize(
+    "flow", [mirror_album, mirror_albums, compare_strategies], ids=lambda flow: flow.name
+)
 def test_help_says_what_may_be_chosen(flow, capsys):
     with pytest.raises(SystemExit) as ended:
         main(flow, headline, ["--help"])
@@ -92,7 +94,9 @@ def test_help_says_what_may_be_chosen(flow, capsys):
     assert "(1 to 256; default: " in said
 
 
-@pytest.mark.parametrize("flow", [mirror_album, mirror_albums, compare_strategies], ids=repr)
+@pytest.mark.parametrize(
+    "flow", [mirror_album, mirror_albums, compare_strategies], ids=lambda flow: flow.name
+)
 def test_a_missing_client_id_is_status_2(flow, downloads, monkeypatch, capsys):
     monkeypatch.delenv("IMGUR_CLIENT_ID")
     assert main(flow, headline, ["PdA9Amq"]) == 2
