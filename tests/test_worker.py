@@ -154,12 +154,14 @@ def test_a_schedule_fires_on_its_own(imgur, downloads, prefect_server):
     listed = json.dumps([album])
     assert prefect("variable", "set", "imgur_albums", listed, "--overwrite").returncode == 0
     deployment = httpx.get(f"{prefect_server}/deployments/name/mirror-albums/nightly", timeout=30)
-    address = f"{prefect_server}/deployments/{deployment.raise_for_status().json()['id']}"
+    nightly = deployment.raise_for_status().json()["id"]
+    address = f"{prefect_server}/deployments/{nightly}"
     often = {"schedules": [{"slug": "nightly", "schedule": {"interval": 5}, "active": True}]}
     httpx.patch(address, json=often, timeout=30).raise_for_status()
 
     def done():
-        runs = filtered(prefect_server, "flow_runs", sort="EXPECTED_START_TIME_ASC")
+        of_it = {"id": {"any_": [nightly]}}
+        runs = filtered(prefect_server, "flow_runs", deployments=of_it)
         return [run for run in runs if run["auto_scheduled"] and run["state_name"] == "Completed"]
 
     first = eventually(done)[0]
