@@ -157,7 +157,7 @@ def test_a_schedule_fires_on_its_own(imgur, downloads, prefect_server):
     nightly = deployment.raise_for_status().json()["id"]
     address = f"{prefect_server}/deployments/{nightly}"
     often = {"schedules": [{"slug": "nightly", "schedule": {"interval": 5}, "active": True}]}
-    httpx.patch(address, json=often, timeout=30).raise_for_status()
+    assert eventually(lambda: httpx.patch(address, json=often, timeout=30).is_success)
 
     def done():
         of_it = {"id": {"any_": [nightly]}}
@@ -165,8 +165,9 @@ def test_a_schedule_fires_on_its_own(imgur, downloads, prefect_server):
         return [run for run in runs if run["auto_scheduled"] and run["state_name"] == "Completed"]
 
     first = eventually(done)[0]
-    # What follows must not take the place of the next tests' runs.
-    httpx.delete(address, timeout=30).raise_for_status()
+    # What follows must not take the place of the next tests' runs. (A server whose SQLite is busy
+    # answers 503.)
+    assert eventually(lambda: httpx.delete(address, timeout=30).status_code in (204, 404))
     assert prefect("variable", "unset", "imgur_albums").returncode == 0
     assert "2 new" in first["state"]["message"]
     assert stored(downloads / album) == contents(imgur, album)
