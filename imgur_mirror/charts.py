@@ -2,7 +2,9 @@
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -17,9 +19,11 @@ __all__ = [
     "STYLE",
     "WIDTH",
     "Cell",
+    "Margins",
     "Row",
     "bar_chart",
     "data_address",
+    "drawing",
     "duration",
     "svg_text",
 ]
@@ -76,24 +80,40 @@ def bar_chart(rows: Sequence[Row]) -> str:
 
     The SVG group of each bar has the id `start-up-STRATEGY` or `download-STRATEGY`.
     """
-    # Half a second that only a run with a chart pays.
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
-
-    height = ABOVE + BAR * max(len(rows), 1) + BELOW
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH, height), facecolor=PAPER)
-        axes = figure.add_axes(
-            (
-                LEFT / WIDTH,
-                BELOW / height,
-                (WIDTH - LEFT - RIGHT) / WIDTH,
-                (height - ABOVE - BELOW) / height,
-            )
-        )
+    with drawing(BAR * max(len(rows), 1), Margins(LEFT, RIGHT, ABOVE, BELOW)) as (figure, axes):
         _frame(axes, rows)
         _bars(axes, rows)
         return svg_text(figure)
+
+
+@dataclass(frozen=True, slots=True)
+class Margins:
+    """Inches around the axes of a picture."""
+
+    left: float
+    right: float
+    above: float
+    below: float
+
+
+@contextmanager
+def drawing(height: float, margins: Margins, **style: object) -> Iterator[tuple["Figure", "Axes"]]:
+    """Give an empty picture `WIDTH` inches wide, whose axes are `height` inches high.
+
+    `style` has further settings of the chart library, which hold until it is drawn.
+    """
+    # Half a second that only a run with a picture pays.
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    whole = margins.above + height + margins.below
+    inside = WIDTH - margins.left - margins.right
+    with mpl.rc_context(STYLE | style):
+        figure = Figure(figsize=(WIDTH, whole), facecolor=PAPER)
+        axes = figure.add_axes(
+            (margins.left / WIDTH, margins.below / whole, inside / WIDTH, height / whole)
+        )
+        yield figure, axes
 
 
 def _frame(axes: "Axes", rows: Sequence[Row]) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from imgur_mirror.charts import FAINT, INK, PAPER, STYLE, WIDTH, svg_text
+from imgur_mirror.charts import FAINT, INK, PAPER, Margins, drawing, svg_text
 from imgur_mirror.models import Strategy
 from imgur_mirror.sweep import Point
 
@@ -20,9 +20,11 @@ LOOKS = {
     Strategy.DASK: ("#00785A", "^"),
     Strategy.ASYNC: ("#0072B2", "o"),
 }
-HEIGHT = 3.6
-LEFT, RIGHT, ABOVE, BELOW = 0.75, 1.35, 0.2, 0.6
-"""Inches around the axes; to the right stand the names of the lines."""
+HEIGHT = 2.8
+"""Inches of the axes."""
+
+MARGINS = Margins(left=0.75, right=1.35, above=0.2, below=0.6)
+"""To the right stand the names of the lines."""
 
 LINE = 0.065
 """Of the height of the axes: what the name of a line takes."""
@@ -33,20 +35,7 @@ def curve_chart(measured: Sequence[Point], chosen: Point | None = None) -> str:
 
     The SVG group of each line has the id `curve-STRATEGY`; of the ring, `chosen`.
     """
-    # Half a second that only a run with a chart pays.
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
-
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH, HEIGHT), facecolor=PAPER)
-        axes = figure.add_axes(
-            (
-                LEFT / WIDTH,
-                BELOW / HEIGHT,
-                (WIDTH - LEFT - RIGHT) / WIDTH,
-                (HEIGHT - ABOVE - BELOW) / HEIGHT,
-            )
-        )
+    with drawing(HEIGHT, MARGINS) as (figure, axes):
         _frame(axes, measured)
         _lines(axes, measured)
         if chosen is not None:

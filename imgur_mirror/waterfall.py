@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
-from imgur_mirror.charts import FAINT, PAPER, STYLE, WIDTH, svg_text
+from imgur_mirror.charts import FAINT, WIDTH, Margins, drawing, svg_text
 from imgur_mirror.markdown import counted, label, plain
 from imgur_mirror.models import Download, Mirrored, Outcome
 
@@ -140,19 +140,12 @@ def _shortened(name: str) -> str:
 
 
 def _drawn(picture: Picture, mirrored: Mirrored) -> str:
-    # Half a second that only a run with a picture pays.
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
-
     count = len(picture.left)
     inside = ROW * count if picture.is_by_image else min(LANE * count, HIGHEST)
-    height = ABOVE + inside + BELOW
     left, right = (1.45, 0.65) if picture.is_by_image else (0.6, 0.15)
-    with mpl.rc_context({**STYLE, "path.simplify": False, "text.parse_math": False}):
-        figure = Figure(figsize=(WIDTH, height), facecolor=PAPER)
-        axes = figure.add_axes(
-            (left / WIDTH, BELOW / height, (WIDTH - left - right) / WIDTH, inside / height)
-        )
+    margins = Margins(left, right, ABOVE, BELOW)
+    style = {"path.simplify": False, "text.parse_math": False}
+    with drawing(inside, margins, **style) as (figure, axes):
         _frame(axes, picture)
         thickness = 0.7 * 72 * inside / count
         _background(axes, picture, mirrored.timings.startup, thickness)
