@@ -1,6 +1,5 @@
 """The downloads, as tasks: one for threads and processes, one for an event loop."""
 
-import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from imgur_mirror.models import Download, Sealed, Strategy
 from imgur_mirror.settings import Wire
 from imgur_mirror.store import AlbumFolder
 from tasks.limit import Limit
+from tasks.log import drop_lines_of
 from tasks.retries import patient
 
 __all__ = ["Manner", "download_task"]
@@ -25,12 +25,7 @@ NAME = "download"
 Fetched = Sealed[tuple[Download, ...]]
 
 
-def _is_worth_a_line(record: logging.LogRecord) -> bool:
-    """Drop the engine's line for each download that went well: a log is read for the others."""
-    return record.levelno > logging.INFO or getattr(record, "task_name", None) != NAME
-
-
-logging.getLogger("prefect.task_runs").addFilter(_is_worth_a_line)
+drop_lines_of(NAME)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,5 @@
 """The shards of a very large job, as tasks: one for threads, one for processes, one for a loop."""
 
-import logging
 import re
 from threading import Lock
 from typing import Any
@@ -18,6 +17,7 @@ from imgur_mirror.shards import Job, Shard, Tally
 from imgur_mirror.tallies import job_headline, job_markdown
 from tasks.credentials import access
 from tasks.images import Manner
+from tasks.log import drop_lines_of
 from tasks.retries import patient
 
 __all__ = ["job_key", "publish_job", "shard_task"]
@@ -25,12 +25,8 @@ __all__ = ["job_key", "publish_job", "shard_task"]
 NAME = "mirror-shard"
 
 
-def _is_worth_a_line(record: logging.LogRecord) -> bool:
-    """Drop the engine's line for each shard that went well: the flow has one with its figures."""
-    return record.levelno > logging.INFO or getattr(record, "task_name", None) != NAME
-
-
-logging.getLogger("prefect.task_runs").addFilter(_is_worth_a_line)
+# The flow has a line for each, with its figures.
+drop_lines_of(NAME)
 
 _listing = Lock()
 
