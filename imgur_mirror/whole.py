@@ -45,6 +45,7 @@ class WholeExchange(Exchange):
         self._unvouched = unvouched
         self._same = False
         self._verified: str | None = None
+        self._kind: str | None = None
 
     def _resumed(self) -> str | None:
         """Take up what an earlier try left, and give its ETag."""
@@ -155,7 +156,8 @@ class WholeExchange(Exchange):
         self._verified = self._vouch(size, md5)
         if self._verified is None:
             return False
-        if self._verified != "etag" and kind_of(self._part.head) is None:
+        self._kind = kind_of(self._part.head)
+        if self._verified != "etag" and self._kind is None:
             self._part.discard()
             raise Passing("what came is no picture or video of a known kind")
         self._part.file()
@@ -168,14 +170,13 @@ class WholeExchange(Exchange):
     def place(self) -> Download:
         if self._same:
             return self._unchanged()
-        kind = kind_of(self._part.head)
         self._part.place(synced=True)
         return self._download(
             Outcome.DOWNLOADED,
             bytes=self._part.size,
             md5=self._part.md5,
             etag=self._etag,
-            type=kind,
+            type=self._kind,
             verified=self._verified,
         )
 
