@@ -1,18 +1,17 @@
 """The downloads of one plan, as a subflow under the task runner of a strategy."""
 
-from contextlib import AbstractAsyncContextManager
-from functools import partial
 from typing import Any
 
 from prefect import flow, unmapped
 from prefect.futures import PrefectFuture
 
+from flows.runner import downloading_runner
 from imgur_mirror.batch import Batch, BatchFailed, together
 from imgur_mirror.models import Download, Outcome, Sealed, Strategy
 from imgur_mirror.plan import Plan
-from imgur_mirror.settings import BadSettings, Wire
+from imgur_mirror.settings import Wire
 from imgur_mirror.store import AlbumFolder
-from runners import ClusterError, connections_each, task_runner
+from runners import connections_each
 from tasks.images import Manner, download_task
 from tasks.limit import limited
 
@@ -32,26 +31,11 @@ def download_images(
     Raises:
         BadSettings: where the cluster at the scheduler's address cannot be used, or the limit.
     """
-    try:
-        runner = task_runner(
-            strategy,
-            workers,
-            lifespan=partial(_connections, wire),
-            scheduler_address=scheduler_address,
-        )
-    except ClusterError as error:
-        raise BadSettings(str(error)) from error
+    runner = downloading_runner(strategy, workers, wire, scheduler_address)
     connections = connections_each(runner)
     limit, wire = limited(wire, workers, connections)
     flow = _download_images.with_options(task_runner=runner)
     return flow(plan, folder, wire, strategy, Manner(connections, limit)).value
-
-
-def _connections(wire: Wire) -> AbstractAsyncContextManager[None]:
-    """Open what the tasks share on an event loop; only `async` asks for it, and imports it."""
-    from imgur_mirror.sessions_async import connections
-
-    return connections(wire)
 
 
 @flow(name="download-images", flow_run_name="{strategy}", validate_parameters=False)

@@ -2,9 +2,7 @@
 
 import os
 import sys
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
-from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,6 +16,8 @@ from pydantic import Field
 
 from flows.hooks import say_why
 from flows.parameters import Workers
+from flows.progress import ProgressArtifact
+from flows.runner import downloading_runner
 from flows.shard_queue import Found, ShardQueue
 from imgur_mirror.address import Kind
 from imgur_mirror.models import Sealed, Strategy
@@ -26,7 +26,7 @@ from imgur_mirror.shards import Job, Shard, job_name, opened_job, shards
 from imgur_mirror.source import BadSource, Source, open_source
 from imgur_mirror.store import StoreError
 from imgur_mirror.tallies import job_headline, job_lacks
-from runners import ClusterError, connections_each, task_runner
+from runners import connections_each
 from tasks.images import Manner
 from tasks.limit import limited
 from tasks.shards import job_key, publish_job, shard_task
@@ -129,15 +129,7 @@ def _mirror(
     """
     wire, address = settings.wire, settings.dask_scheduler_address
     lanes = _lanes(strategy, workers, alone)
-    try:
-        runner = task_runner(
-            strategy,
-            workers if address else lanes.workers,
-            lifespan=partial(_connections, wire),
-            scheduler_address=address,
-        )
-    except ClusterError as error:
-        raise BadSettings(str(error)) from error
+    runner = downloading_runner(strategy, workers if address else lanes.workers, wire, address)
     if strategy is Strategy.DASK and address:
         lanes = _cluster_lanes(runner, workers)
     apiece = 1 if strategy is Strategy.THREADS else lanes.connections
@@ -167,13 +159,6 @@ def _cluster_lanes(runner: TaskRunner[Any], workers: int) -> Lanes:
     return Lanes(count, connections, count, workers)
 
 
-def _connections(wire: Wire) -> AbstractAsyncContextManager[None]:
-    """Open what the tasks share on an event loop; only `async` asks for it, and imports it."""
-    from imgur_mirror.sessions_async import connections
-
-    return connections(wire)
-
-
 @flow(name="mirror-shards", flow_run_name="{strategy}", validate_parameters=False)
 def _mirror_shards(
     cut: Cut, job: Job, wire: Wire, strategy: Strategy, manner: Manner, most: int
@@ -184,7 +169,8 @@ def _mirror_shards(
     def submit(shard: Shard) -> PrefectFuture[Any]:
         return task.submit(Sealed(shard), job, wire, bare, manner)
 
-    queue = ShardQueue(job, submit, most, f"many-{job_key(job.name)}")
+    artifact = ProgressArtifact(f"many-{job_key(job.name)}")
+    queue = ShardQueue(job, submit, most, artifact)
     return Sealed(queue.run(shards(cut.source, cut.shard_size)))
 
 

@@ -16,7 +16,7 @@ from imgur_mirror.plan import Plan
 from imgur_mirror.progress import Progress
 from imgur_mirror.store import AlbumFolder
 
-__all__ = ["progress_shown"]
+__all__ = ["ProgressArtifact", "progress_shown"]
 
 INTERVAL = 0.25
 """Seconds between two looks at the journals, for the bar."""
@@ -26,6 +26,24 @@ UPDATE = 1.0
 
 LAST_CALL = 2.0
 """Seconds that the end of a run waits for the artifact's last update."""
+
+
+class ProgressArtifact:
+    """A progress artifact, which is made when there first is something to show."""
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+        self._id: UUID | None = None
+
+    def __bool__(self) -> bool:
+        return self._id is not None
+
+    def show(self, percent: float, said: str) -> None:
+        """Show how far it is; raises what Prefect's client does."""
+        if self._id is None:
+            self._id = cast("UUID", create_progress_artifact(percent, self._key, said))
+        else:
+            update_progress_artifact(self._id, percent, said)
 
 
 @contextmanager
@@ -62,13 +80,12 @@ def _artifact(progress: Progress, total: int, key: str, done: Event) -> None:
     """Keep the artifact up to date, until it says the end; a short run has none."""
     if done.wait(UPDATE):
         return
+    artifact = ProgressArtifact(key)
     try:
-        percent, said = _far(progress.read(), total)
-        shown = cast("UUID", create_progress_artifact(percent, key, said))
+        artifact.show(*_far(progress.read(), total))
         while not done.is_set():
             done.wait(UPDATE)
-            percent, said = _far(progress.read(), total)
-            update_progress_artifact(shown, percent, said)
+            artifact.show(*_far(progress.read(), total))
     except Exception as error:  # noqa: BLE001 - whatever the client raises, the downloads go on
         get_run_logger().warning("the progress of this run is not shown: %s", error)
 

@@ -4,13 +4,13 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 from prefect import get_run_logger
-from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.futures import PrefectFuture
 
+from flows.progress import ProgressArtifact
 from imgur_mirror.models import Sealed
 from imgur_mirror.progress import Progress
 from imgur_mirror.shard_run import ShardFailed
@@ -52,13 +52,12 @@ class ShardQueue:
     job: Job
     submit: Submit
     most: int
-    key: str
+    artifact: ProgressArtifact
     _tally: Tally = field(default_factory=Tally)
     _at_work: dict[UUID, _AtWork] = field(default_factory=dict)
     _done: SimpleQueue[UUID] = field(default_factory=SimpleQueue)
     _began: float = field(default_factory=time.monotonic)
     _shown: float = 0.0
-    _artifact: UUID | None = None
     _read: float = 0.0
 
     def run(self, shards: Iterator[Shard]) -> Found:
@@ -77,7 +76,7 @@ class ShardQueue:
             self._await(0)
         except StoreError as error:
             stopped = stopped or error
-        if self._artifact is not None:
+        if self.artifact:
             self._show(last=True)
         return Found(self._tally, time.monotonic() - self._began, stopped)
 
@@ -129,10 +128,7 @@ class ShardQueue:
         images = self._tally.images + at_work
         # Of the input that was cut so far, this much is done.
         percent = round(100 * self._read * images / max(1, self._tally.images + waiting), 1)
-        if self._artifact is None:
-            self._artifact = cast("UUID", create_progress_artifact(percent, self.key, said))
-        else:
-            update_progress_artifact(self._artifact, min(percent, 100.0), said)
+        self.artifact.show(min(percent, 100.0), said)
 
 
 def _outcome(ended: _AtWork) -> Tally:
