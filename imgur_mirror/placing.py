@@ -17,6 +17,7 @@ from threading import Lock, Thread
 from imgur_mirror.disk import said, sync_files
 from imgur_mirror.exchange import Exchange
 from imgur_mirror.models import Download
+from imgur_mirror.uploading import uploaded
 
 __all__ = ["placed"]
 
@@ -50,6 +51,8 @@ def placed(exchange: Exchange, record: Callable[[Download], None]) -> Future[boo
     `record` is called with the outcome before that, in another thread. The future raises what
     `Exchange.complete` and `Exchange.place` do.
     """
+    if exchange.folder.remote:
+        return uploaded(exchange, record)
     finished = _Finished(exchange, record)
     _queue_of(os.getpid()).put(finished)
     return finished.done

@@ -7,6 +7,9 @@ under its own name is whole, and what a manifest lists is there.
 
 A `.run-ID/` folder holds the journals of a run: one line an image, as its outcome is known. They
 let a task that is run again, and the next run after a crash, know what is done without asking.
+
+That is `LocalFolder`. At an address such as `s3://bucket/mirror` the store is `remote`'s, which is
+imported where there is such an address.
 """
 
 import fcntl
@@ -15,14 +18,14 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Self
+from typing import BinaryIO, Self
 
 from imgur_mirror.disk import StoreError, is_free, locked, md5, said, sync_folder, write_whole
+from imgur_mirror.folder import AlbumFolder, Outcomes, StoredFile, TakenUp, latest
 from imgur_mirror.journal import Journal
 from imgur_mirror.manifest import (
     MANIFEST,
@@ -33,41 +36,95 @@ from imgur_mirror.manifest import (
     manifest_text,
     ordered,
     outcomes_in,
+    set_aside,
 )
 from imgur_mirror.models import Album, Download, Image
 from imgur_mirror.part import Part, is_resumable, remove_unless_locked
 from imgur_mirror.split import Begun, SplitPart, begun, is_sound
 
-__all__ = ["AlbumFolder", "StoreError", "album_folder"]
+__all__ = ["AlbumFolder", "LocalFolder", "StoreError", "album_folder", "downloads_root"]
+
+HERE = ("file", "local")
+"""What an address of a folder of this machine begins with."""
 
 
-def album_folder(downloads: str, album_id: str) -> "AlbumFolder":
-    """Give the folder of one album below `downloads`.
+def album_folder(downloads: str, album_id: str) -> AlbumFolder:
+    """Give the folder of one album below `downloads`: a folder's path or an fsspec address.
 
     Raises:
-        StoreError: where `downloads` is not a local folder.
+        StoreError: where `downloads` can be neither.
     """
-    if "://" in downloads:
-        raise StoreError(
-            f"{downloads} is not a local folder; this version writes to folders only: "
-            "set IMGUR_DOWNLOADS or --downloads to one"
-        )
+    root = downloads_root(downloads)
+    if "://" in root:
+        from imgur_mirror.remote import RemoteFolder
+
+        return RemoteFolder(f"{root}/{album_id}")
+    return LocalFolder(Path(root, album_id))
+
+
+def downloads_root(downloads: str) -> str:
+    """Give the downloads as all workers find them: an absolute path, or an address.
+
+    Raises:
+        StoreError: where it can be neither.
+    """
+    protocol, _, rest = downloads.rpartition("://")
+    if protocol and protocol not in HERE:
+        from imgur_mirror.objects import check_address
+
+        check_address(downloads)
+        return downloads.rstrip("/")
     try:
-        return AlbumFolder(Path(downloads).expanduser().absolute() / album_id)
+        return str(Path(rest).expanduser().absolute())
     except RuntimeError as error:
         raise StoreError(f"{downloads} is no folder: {error}") from error
 
 
 @dataclass(frozen=True, slots=True)
-class AlbumFolder:
-    """One album's folder, and the run that writes to it; small enough to send anywhere."""
+class LocalFile(StoredFile):
+    """A file of this machine."""
+
+    path: Path
+
+    def read(self) -> bytes | None:
+        with said(self.path), suppress(FileNotFoundError):
+            return self.path.read_bytes()
+        return None
+
+    def write(self, content: bytes) -> None:
+        with said(self.path.parent):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(self.path, content)
+
+    @contextmanager
+    def opened(self) -> Iterator[BinaryIO]:
+        with self.path.open("rb") as file:
+            yield file
+
+    def exists(self) -> bool:
+        return self.path.exists()
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+
+@dataclass(frozen=True, slots=True)
+class LocalFolder(AlbumFolder):
+    """One album's folder on this machine, and the run that writes to it."""
 
     path: Path
     run: str = ""
 
+    @property
+    def address(self) -> str:
+        return str(self.path)
+
+    @property
+    def here(self) -> Path:
+        return self.path
+
     @contextmanager
     def opened(self) -> Iterator[Self]:
-        """Hold a run's own `.run-ID/` folder for as long as the run writes."""
         mine = replace(self, run=secrets.token_hex(4))
         with said(mine.path):
             mine.path.mkdir(parents=True, exist_ok=True)
@@ -81,13 +138,12 @@ class AlbumFolder:
         finally:
             os.close(lock)
 
-    @property
-    def state(self) -> Path:
-        """The run's own folder, for its journals and for what its workers tell each other."""
-        return self.path / f".run-{self.run}"
+    def in_one_process(self, run: str) -> Self:
+        return replace(self, run=run)
+
+    # Files
 
     def files(self) -> dict[str, int]:
-        """List the bytes of every whole file by its name."""
         with said(self.path), os.scandir(self.path) as entries:
             return {
                 entry.name: entry.stat().st_size
@@ -96,38 +152,47 @@ class AlbumFolder:
             }
 
     def digest(self, name: str) -> str:
-        """Read a file's MD5, in hex."""
         with said(self.path), (self.path / name).open("rb") as file:
             return hashlib.file_digest(file, md5).hexdigest()
 
     def digests(self) -> dict[str, str]:
-        """Read the MD5 of every whole file, by its name."""
         return {name: self.digest(name) for name in self.files()}
 
     def damaged(self, entries: Mapping[str, Entry], files: Mapping[str, int]) -> set[str]:
-        """Read back all files that the manifest lists, and name those that are not as it says."""
         digests = {entry.file: entry.md5 for entry in entries.values() if entry.file is not None}
         return {name for name, md5 in digests.items() if name in files and self.digest(name) != md5}
 
+    def held(self, name: str) -> str | None:
+        return self.digest(name) if (self.path / name).is_file() else None
+
+    def beginning(self, name: str) -> tuple[int, bytes]:
+        with said(self.path), (self.path / name).open("rb") as file:
+            return os.fstat(file.fileno()).st_size, file.read(64)
+
+    @contextmanager
+    def copies(self, names: Sequence[str]) -> Iterator[list[Path]]:
+        yield [self.path / name for name in names]
+
+    def beside(self, *parts: str) -> StoredFile:
+        return LocalFile(self.path.parent.joinpath(*parts))
+
     def erase(self) -> None:
-        """Remove the folder with all that is in it."""
         with said(self.path), suppress(FileNotFoundError):
             shutil.rmtree(self.path)
 
-    def part(self, name: str) -> "Part":
-        """Give the partial file of an image, locked for this writer alone once it is opened."""
+    def settle(self) -> None:
+        sync_folder(self.path)
+        sync_folder(self.path.parent)
+
+    # What is being fetched
+
+    def part(self, name: str) -> Part:
         return Part(self.path / name)
 
     def split_part(self, name: str) -> SplitPart:
-        """Open the partial file of an image that this run's workers fetch in pieces together."""
         return SplitPart.open(self.path / name, self.run)
 
     def begun(self, images: Iterable[Image], wholes_above: int | None) -> dict[str, Begun]:
-        """Take over what dead runs have of these images, by name, so that pieces go on from it.
-
-        The beginning of a whole file is taken over as a piece where the image is larger than
-        `wholes_above` bytes; never where that is None.
-        """
         with said(self.path), locked(self.path):
             parts = [path.name for path in self.path.glob("*.part")]
             if not parts:
@@ -143,11 +208,7 @@ class AlbumFolder:
     # The manifest
 
     def read_manifest(self) -> dict[str, Entry]:
-        """Read what is vouched for, by image id: the manifest and the journals of dead runs.
-
-        A manifest that cannot be read is set aside as `album.json.damaged-TIME`, and nothing is
-        vouched for.
-        """
+        """Read what is vouched for: by the manifest, and by the journals of dead runs."""
         with said(self.path):
             if not self.path.exists():
                 return {}
@@ -155,11 +216,7 @@ class AlbumFolder:
                 return self._vouched(self._dead_runs())
 
     def write_manifest(self, album: Album, downloads: Iterable[Download]) -> None:
-        """Vouch for the outcomes of this run, then forget the journals of it and of dead runs.
-
-        What another run entered meanwhile stays; images that left the album stay as well, with
-        `listed` false.
-        """
+        """Vouch for the outcomes of this run, then forget the journals of it and of dead runs."""
         with said(self.path), locked(self.path):
             dead = self._dead_runs()
             entries = self._vouched(dead)
@@ -188,14 +245,12 @@ class AlbumFolder:
         try:
             return {entry.image.id: entry for entry in entries_in(json.loads(text))}
         except (ValueError, RecursionError):
-            stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-            path.rename(path.with_name(f"{MANIFEST}.damaged-{stamp}"))
+            path.rename(path.with_name(set_aside()))
             return {}
 
     # Runs
 
     def sweep(self, wanted: Iterable[str]) -> None:
-        """Remove what no run is writing and none can continue: partial files and drafts."""
         with said(self.path):
             names = set(wanted)
             with locked(self.path):
@@ -220,18 +275,19 @@ class AlbumFolder:
         state = self.path / f".run-{run}"
         return state.exists() and not is_free(state)
 
+    def take_up(self, batch: str, names: Mapping[str, bool]) -> TakenUp:  # noqa: ARG002 - each is read as it is asked for
+        return TakenUp(self.outcomes(batch), {})
+
     def journal(self, batch: str) -> Journal:
-        """Give the journal of one batch of this run."""
         return Journal(self.state / f"{batch}.jsonl")
 
-    def outcomes(self, batch: str) -> dict[tuple[str, int | None], Download]:
-        """Read the latest outcome of each piece in a batch's journal, by image id and offset."""
+    def outcomes(self, batch: str) -> Outcomes:
         with said(self.path):
             try:
                 journal = self.journal(batch).path.read_bytes()
             except FileNotFoundError:
                 return {}
-            return {(row.id, row.piece): row for row in outcomes_in(journal)}
+            return latest(outcomes_in(journal))
 
     def _dead_runs(self) -> list[Path]:
         """The `.run-ID/` folders that no living run holds."""
