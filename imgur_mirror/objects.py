@@ -121,7 +121,9 @@ class Objects:
         """Give an object, or its bytes `start` to before `stop`; None where it is not there."""
         with _told(self.address), suppress(FileNotFoundError):
             system, path = self._opened(name)
-            return cast("bytes", system.cat_file(path, start=start, end=stop))
+            # In one request: s3fs else asks for the size first, to read parts at once.
+            at_once = {"max_concurrency": 1} if self._protocol in S3 else {}
+            return cast("bytes", system.cat_file(path, start=start, end=stop, **at_once))
         return None
 
     def digest(self, name: str) -> str:

@@ -24,6 +24,7 @@ from typing import BinaryIO, ClassVar, Self
 from imgur_mirror.disk import StoreError
 from imgur_mirror.folder import AlbumFolder, Outcomes, StoredFile, TakenUp, latest
 from imgur_mirror.journal import Journal
+from imgur_mirror.local import LocalFolder
 from imgur_mirror.manifest import (
     MANIFEST,
     Entry,
@@ -39,7 +40,6 @@ from imgur_mirror.models import Album, Download
 from imgur_mirror.objects import Objects, Stored
 from imgur_mirror.part import Part
 from imgur_mirror.scratch import STALE, scratch
-from imgur_mirror.store import LocalFolder
 
 __all__ = ["RemoteFile", "RemoteFolder"]
 

@@ -917,7 +917,7 @@ def test_a_file_where_the_folder_belongs_is_said(tmp_path):
 @pytest.mark.parametrize(
     ("downloads", "words"),
     [
-        ("s3://bucket/mirror", "set IMGUR_DOWNLOADS or --downloads"),
+        ("gopher://host/mirror", "gopher"),
         ("~nobody-of-that-name/mirror", "is no folder"),
     ],
 )
