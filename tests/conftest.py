@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -63,3 +64,29 @@ def downloads(imgur: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     monkeypatch.setenv("IMGUR_BACKOFF", "0.05")
     monkeypatch.setenv("IMGUR_DOWNLOADS", str(tmp_path / "downloads"))
     return tmp_path / "downloads"
+
+
+@pytest.fixture
+def bucket(s3: str, downloads: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A bucket that the downloads go to."""
+    from s3fs import S3FileSystem
+
+    from tests.buckets import Bucket
+
+    for name in [name for name in os.environ if name.startswith(("AWS_", "FSSPEC_"))]:
+        monkeypatch.delenv(name)
+    settings = {
+        "AWS_ACCESS_KEY_ID": "standin",
+        "AWS_SECRET_ACCESS_KEY": "standin",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL": s3,
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    # Where the server is, a client learns as it is made.
+    S3FileSystem.clear_instance_cache()
+    made = Bucket(s3)
+    monkeypatch.setenv("IMGUR_DOWNLOADS", made.address)
+    yield made
+    S3FileSystem.clear_instance_cache()

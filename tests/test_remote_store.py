@@ -3,26 +3,21 @@
 import contextlib
 import json
 import os
-import secrets
 import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from hashlib import md5
 from io import BytesIO
-from pathlib import Path
 
-import boto3
 import fsspec
 import psutil
 import pyarrow.parquet
 import pytest
 import requests
-from s3fs import S3FileSystem
 
 from flows.command_line import main
 from flows.compare_strategies import compare_strategies
@@ -31,6 +26,7 @@ from flows.mirror_albums import mirror_albums
 from flows.mirror_many import mirror_many
 from imgur_mirror.models import Outcome, Strategy
 from imgur_mirror.report import headline
+from imgur_mirror.scratch import scratch
 from imgur_mirror.store import LocalFolder, album_folder
 from tests.test_mirror_album import (
     contents,
@@ -47,72 +43,6 @@ pytestmark = [pytest.mark.usefixtures("prefect_server"), pytest.mark.timeout(180
 MIB = 1 << 20
 LONG = 60
 FEW_TRIES = {"config_kwargs": {"retries": {"mode": "standard", "total_max_attempts": 2}}}
-
-
-class Bucket:
-    """A bucket as the server has it, seen by another client than ours."""
-
-    def __init__(self, endpoint):
-        self.name = f"b{secrets.token_hex(6)}"
-        self.address = f"s3://{self.name}/mirror"
-        self._client = boto3.client("s3", endpoint_url=endpoint)
-        self._client.create_bucket(Bucket=self.name)
-
-    def all(self, prefix=""):
-        """The keys below a prefix."""
-        pages = self._client.get_paginator("list_objects_v2").paginate(
-            Bucket=self.name, Prefix=f"mirror/{prefix}"
-        )
-        rows = [row for page in pages for row in page.get("Contents", [])]
-        return [row["Key"].removeprefix("mirror/") for row in rows]
-
-    def read(self, key):
-        return self._client.get_object(Bucket=self.name, Key=f"mirror/{key}")["Body"].read()
-
-    def about(self, key):
-        return self._client.head_object(Bucket=self.name, Key=f"mirror/{key}")
-
-    def write(self, key, body):
-        self._client.put_object(Bucket=self.name, Key=f"mirror/{key}", Body=body)
-
-    def remove(self, key):
-        self._client.delete_object(Bucket=self.name, Key=f"mirror/{key}")
-
-    def images(self, folder):
-        """MD5 by file name of what lies in an album's folder, but for the manifest."""
-        names = [key.removeprefix(f"{folder}/") for key in self.all(f"{folder}/")]
-        return {
-            name: md5(self.read(f"{folder}/{name}")).hexdigest()
-            for name in names
-            if name != "album.json"
-        }
-
-
-@pytest.fixture
-def bucket(s3, downloads, tmp_path, monkeypatch):
-    """A bucket that the downloads go to, with a scratch of its own on this machine."""
-    for name in [name for name in os.environ if name.startswith(("AWS_", "FSSPEC_"))]:
-        monkeypatch.delenv(name)
-    # Near the root: sockets are made there as well, whose paths may not be long.
-    scratch = tempfile.mkdtemp()
-    settings = {
-        "AWS_ACCESS_KEY_ID": "standin",
-        "AWS_SECRET_ACCESS_KEY": "standin",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_ENDPOINT_URL": s3,
-        "AWS_EC2_METADATA_DISABLED": "true",
-        "TMPDIR": scratch,
-    }
-    for name, value in settings.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setattr("tempfile.tempdir", None)
-    # Where the server is, a client learns as it is made.
-    S3FileSystem.clear_instance_cache()
-    made = Bucket(s3)
-    monkeypatch.setenv("IMGUR_DOWNLOADS", made.address)
-    yield made
-    S3FileSystem.clear_instance_cache()
-    shutil.rmtree(scratch)
 
 
 class Proxy:
@@ -217,9 +147,10 @@ def watched(bucket, album, wanted):
 
     def watch():
         while not done.is_set():
-            for name, digest in bucket.images(album).items():
+            names = {key.rpartition("/")[2] for key in bucket.all(f"{album}/")} & wanted.keys()
+            for name in names:
                 seen.add(name)
-                if name in wanted and wanted[name] != digest:
+                if (digest := md5(bucket.read(f"{album}/{name}")).hexdigest()) != wanted[name]:
                     wrong[name] = digest
 
     watcher = threading.Thread(target=watch)
@@ -252,7 +183,7 @@ def test_every_strategy_leaves_what_it_leaves_in_a_folder(strategy, imgur, bucke
         for path in (tmp_path / "folder" / "_reports").rglob("*.*")
     )
     assert images_served(imgur, album) == served + 6
-    assert list(Path(os.environ["TMPDIR"]).rglob("*.part")) == []
+    assert list(scratch(f"{bucket.address}/{album}").iterdir()) == []
 
     again = mirror_album(album, strategy, 4)
     assert len(again.having(Outcome.UNCHANGED)) == 6
@@ -376,7 +307,7 @@ def test_resets_and_refusals_on_the_way_to_the_store_cost_nothing(strategy, imgu
     with watched(bucket, album, wanted) as seen:
         mirrored = mirror_album(album, strategy, 8)
     assert proxy.faults == 20
-    assert len(seen & wanted.keys()) > 1
+    assert len(seen) > 1
     assert len(mirrored.having(Outcome.DOWNLOADED)) == 32
     assert bucket.images(album) == wanted
     assert images_served(imgur, album) == 32
@@ -456,9 +387,8 @@ def test_a_job_that_was_killed_goes_on(
     there = sum(key.endswith(".jpg") for key in bucket.all("_many/links/"))
     served = images_served(imgur, images)
     if not same_machine:
-        (tmp_path / "other").mkdir()
-        monkeypatch.setenv("TMPDIR", str(tmp_path / "other"))
-        monkeypatch.setattr("tempfile.tempdir", None)
+        for number in range(3):
+            shutil.rmtree(scratch(f"{bucket.address}/_many/links/{number:06}"))
 
     found = mirror_many(str(source), "async", 4, shard_size=20)
 
@@ -513,7 +443,7 @@ def status(capsys, *arguments):
 
 
 @pytest.mark.parametrize(
-    ("downloads", "said"),
+    ("address", "said"),
     [
         ("gopher://x/y", "Protocol not known: gopher"),
         ("oss://bucket/mirror", "install that package"),
@@ -522,8 +452,8 @@ def status(capsys, *arguments):
         ("zip://x::s3://bucket/y.zip", "names no place"),
     ],
 )
-def test_an_address_that_is_none_is_status_2(downloads, said, bucket, capsys):
-    ended, error = status(capsys, "PdA9Amq", "--downloads", downloads)
+def test_an_address_that_is_none_is_status_2(address, said, bucket, capsys):
+    ended, error = status(capsys, "PdA9Amq", "--downloads", address)
     assert ended == 2
     assert said in error
     assert "secret" not in error
@@ -586,8 +516,9 @@ def test_a_manifest_that_cannot_be_read_is_set_aside(imgur, bucket):
     assert any(key.startswith(f"{album}/album.json.damaged-") for key in bucket.all(album))
 
 
-def test_scratch_that_others_can_write_to_is_refused(imgur, bucket, capsys):
-    root = Path(os.environ["TMPDIR"]) / f"imgur-mirror-{os.getuid()}"
+def test_scratch_that_others_can_write_to_is_refused(imgur, bucket, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    root = tmp_path / f"imgur-mirror-{os.getuid()}"
     root.mkdir()
     root.chmod(0o777)
     ended, error = status(capsys, new_album(imgur, count=2, bytes=3000))
