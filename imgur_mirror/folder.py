@@ -189,6 +189,10 @@ class AlbumFolder(ABC):
     def outcomes(self, batch: str) -> Outcomes:
         """Read what a batch's journal has."""
 
+    def gather(self) -> None:
+        """Have in `state` what workers on other machines have noted, as far as they tell it."""
+        return
+
     # The manifest
 
     @abstractmethod

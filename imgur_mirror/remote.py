@@ -13,7 +13,7 @@ import logging
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from mimetypes import guess_type
@@ -227,6 +227,21 @@ class RemoteFolder(AlbumFolder):
             return latest(outcomes_in(journal.read_bytes()))
         there = self.objects.read(self._journal_there(batch)) if self.journaled else None
         return latest(outcomes_in(there or b""))
+
+    def gather(self) -> None:
+        """Fetch the outcomes of batches that ended on other machines."""
+        if not self.journaled:
+            return
+        there = Objects(f"{self.address}/.run-{self.run}")
+        for name, stored in there.listed().items():
+            target = self.state / name
+            if stored.size and not target.exists():
+                draft = target.with_suffix(".draft")
+                draft.write_bytes(there.read(name) or b"")
+                # A worker here that goes on with the batch may have made it meanwhile.
+                with suppress(FileExistsError):
+                    target.hardlink_to(draft)
+                draft.unlink()
 
     def _journal_here(self, batch: str) -> Journal:
         return Journal(self.state / f"{batch}.jsonl")

@@ -24,7 +24,8 @@ from flows.compare_strategies import compare_strategies
 from flows.mirror_album import mirror_album
 from flows.mirror_albums import mirror_albums
 from flows.mirror_many import mirror_many
-from imgur_mirror.models import Outcome, Strategy
+from imgur_mirror.models import Download, Outcome, Strategy
+from imgur_mirror.progress import Progress
 from imgur_mirror.report import headline
 from imgur_mirror.scratch import scratch
 from imgur_mirror.store import LocalFolder, album_folder
@@ -331,6 +332,20 @@ def test_an_image_that_never_gets_there_fails_and_no_other(
     proxy.times = 0
     mirrored = mirror_album(album, strategy, 4)
     assert [row.name for row in mirrored.having(Outcome.DOWNLOADED)] == [unlucky]
+
+
+def test_the_progress_of_other_machines_is_gathered(bucket, monkeypatch):
+    monkeypatch.setattr("imgur_mirror.progress.GATHER", -1)
+    with album_folder(bucket.address, "A").opened() as folder:
+        journal = folder.journal("00000")
+        journal.append(Download(id="a", name="a.jpg", outcome=Outcome.DOWNLOADED, received=5))
+        journal.close()
+        noted = bucket.read(f"A/.run-{folder.run}/00000.jsonl")
+        bucket.write(f"A/.run-{folder.run}/00001.jsonl", noted.replace(b'"a', b'"b'))
+        bucket.write(f"A/.run-{folder.run}/00002.jsonl", b"")
+        progress = Progress(folder)
+        for _ in range(2):
+            assert (progress.read().images, progress.bytes) == (2, 10)
 
 
 # Very large jobs
