@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from mimetypes import guess_type
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
@@ -46,8 +47,8 @@ __all__ = ["RemoteFile", "RemoteFolder"]
 READERS = 8
 """Objects that are read back at once."""
 
-LARGEST = 8 << 20
-"""Bytes of an object that is copied to be looked at."""
+MOST_COPIED = 64 << 20
+"""Bytes of objects that are copied to be looked at, together."""
 
 _logger = logging.getLogger(__name__)
 
@@ -156,10 +157,9 @@ class RemoteFolder(AlbumFolder):
     @contextmanager
     def copies(self, names: Sequence[str]) -> Iterator[list[Path]]:
         with TemporaryDirectory(dir=self.here) as folder:
-            paths = [Path(folder) / name for name in names]
             with ThreadPoolExecutor(READERS) as pool:
-                list(pool.map(self._copy, paths))
-            yield paths
+                list(pool.map(partial(self._copy, Path(folder)), self._looked_at(names)))
+            yield [Path(folder) / name for name in names]
 
     def beside(self, *parts: str) -> StoredFile:
         return RemoteFile(Objects(self.address.rpartition("/")[0]), "/".join(parts))
@@ -176,9 +176,18 @@ class RemoteFolder(AlbumFolder):
     def _digests(self, stored: Mapping[str, Stored]) -> dict[str, str]:
         return {name: one.md5 or self.digest(name) for name, one in stored.items()}
 
-    def _copy(self, path: Path) -> None:
-        if (guess_type(path.name)[0] or "").startswith("image/"):
-            path.write_bytes(self.objects.read(path.name, 0, LARGEST) or b"")
+    def _looked_at(self, names: Iterable[str]) -> Iterator[str]:
+        """Give the pictures among them, as many as may be copied."""
+        there, copied = self._images(), 0
+        for name in names:
+            if name in there and (guess_type(name)[0] or "").startswith("image/"):
+                copied += there[name].size
+                if copied > MOST_COPIED:
+                    return
+                yield name
+
+    def _copy(self, folder: Path, name: str) -> None:
+        (folder / name).write_bytes(self.objects.read(name) or b"")
 
     # What is being fetched
 

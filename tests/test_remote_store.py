@@ -446,6 +446,16 @@ def test_a_store_whose_objects_are_renamed_into_place(strategy, imgur, bucket):
     assert images_served(imgur, album) == 3
 
 
+def test_a_folder_imports_nothing_of_what_an_address_needs(tmp_path):
+    code = (
+        "import sys; from imgur_mirror.transfer import fetch_batch;"
+        f"from imgur_mirror.store import album_folder; album_folder({str(tmp_path)!r}, 'A').files;"
+        "print([name for name in ('fsspec', 's3fs', 'botocore') if name in sys.modules])"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=True)
+    assert ended.stdout == b"[]\n"
+
+
 def test_the_address_of_a_folder_is_that_folder(tmp_path):
     assert album_folder(f"file://{tmp_path}", "A") == LocalFolder(tmp_path / "A")
 
