@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from io import SEEK_CUR, SEEK_END, SEEK_SET, BufferedReader, RawIOBase
 from mimetypes import guess_type
 from pathlib import Path
 from threading import BoundedSemaphore
@@ -22,6 +23,7 @@ from imgur_mirror.names import printable
 from imgur_mirror.settings import BadSettings
 
 if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
     from fsspec import AbstractFileSystem
 
 __all__ = ["AT_ONCE", "BadStore", "Objects", "Stored", "check_address"]
@@ -31,6 +33,9 @@ AT_ONCE = 64
 
 PART = 8 << 20
 """Bytes of one part of an upload in parts, and of what is read at a time."""
+
+READ = 1 << 18
+"""Bytes that are read at least, where some of an object is."""
 
 PARTS = 2
 """Parts of one file that are under way at once."""
@@ -133,17 +138,16 @@ class Objects:
             digest.update(self.read(name, start, start + PART) or b"")
         return digest.hexdigest()
 
-    @contextmanager
-    def opened(self, name: str) -> Iterator[BinaryIO]:
+    def opened(self, name: str) -> BinaryIO:
         """Open an object to read some of it.
 
         Raises:
             FileNotFoundError: where it is not there.
         """
-        with _told(self.address):
-            system, path = self._opened(name)
-            with system.open(path, "rb") as file:
-                yield file
+        there = self.about(name)
+        if there is None:
+            raise FileNotFoundError(f"{self.address}/{name}")
+        return BufferedReader(_Reader(self, name, there.size), READ)
 
     def write(self, name: str, content: bytes, digest: str | None = None) -> None:
         """Put an object there, whole, from the memory; `digest` is its MD5, where it is known."""
@@ -259,6 +263,33 @@ class Objects:
         # Elsewhere an ETag of that form may be anything.
         etag = str(about.get("ETag", "")) if self._protocol in S3 else ""
         return Stored(int(about["size"] or 0), _digest(etag), modified)
+
+
+class _Reader(RawIOBase):
+    """An object as a file to read from, wherever it is sought; each read is a request."""
+
+    def __init__(self, objects: Objects, name: str, size: int) -> None:
+        super().__init__()
+        self._objects, self._name, self._size = objects, name, size
+        self._at = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = SEEK_SET) -> int:
+        self._at = offset + {SEEK_SET: 0, SEEK_CUR: self._at, SEEK_END: self._size}[whence]
+        return self._at
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        room = memoryview(buffer)
+        stop = min(self._at + len(room), self._size)
+        block = (self._objects.read(self._name, self._at, stop) or b"") if stop > self._at else b""
+        room[: len(block)] = block
+        self._at += len(block)
+        return len(block)
 
 
 def _client() -> dict[str, Any]:

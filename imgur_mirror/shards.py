@@ -152,7 +152,7 @@ class Report:
             errors = tuple((str(error), int(count)) for error, count in about.pop("errors"))
             return Tally(**about, errors=errors)
         except (OSError, ArrowException, KeyError, ValueError, TypeError):
-            # Not there, or not ours: the shard is done anew.
+            # Not there, or not ours: the shard is done anew. A store that fails says so.
             return None
 
     def rows(self, shard: Shard) -> list[Row]:

@@ -11,11 +11,9 @@ from functools import cache
 
 from imgur_mirror.exchange import Exchange
 from imgur_mirror.models import Download
+from imgur_mirror.objects import AT_ONCE
 
 __all__ = ["uploaded"]
-
-AT_ONCE = 64
-"""Files that one process sends at once; each is small, or waits for its turn among the large."""
 
 
 def uploaded(exchange: Exchange, record: Callable[[Download], None]) -> Future[bool]:

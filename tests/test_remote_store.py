@@ -380,6 +380,19 @@ def test_a_job_goes_to_the_store_with_its_reports(strategy, imgur, bucket, tmp_p
     assert images_served(imgur, images) + images_served(imgur, album) == served == 26
 
 
+def test_a_report_that_is_damaged_is_made_anew_without_fetching(imgur, bucket, tmp_path):
+    images = new_album(imgur, count=6, bytes=3000)
+    source = tmp_path / "links.txt"
+    source.write_text("\n".join(f"{imgur}/{name}" for name in contents(imgur, images)))
+    mirror_many(str(source), "async", 2)
+    whole = bucket.read("_many/links/000000.parquet")
+    bucket.write("_many/links/000000.parquet", whole[:-20] + bytes(20))
+
+    assert mirror_many(str(source), "async", 2).tally.unchanged == 6
+    assert images_served(imgur, images) == 6
+    assert {row["outcome"] for row in report(bucket, "links")} == {"unchanged"}
+
+
 @pytest.mark.parametrize("same_machine", [True, False])
 def test_a_job_that_was_killed_goes_on(
     same_machine, imgur, bucket, tmp_path, prefect_server, monkeypatch
