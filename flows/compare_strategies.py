@@ -58,7 +58,8 @@ def compare_strategies(
         strategies: Which strategies to compare.
         workers: How many connections each has in use at once; sequential always has one.
         rounds: How often each strategy runs; its figures are medians over the rounds.
-        downloads: The folder for all albums; empty for the setting IMGUR_DOWNLOADS.
+        downloads: The folder or address (s3://bucket/mirror) for all albums; empty for the
+            setting IMGUR_DOWNLOADS.
         sweep: Run each strategy with 1, 2, 4, … workers up to the number above, and draw the curve.
     """
     strategies = list(dict.fromkeys(strategies))

@@ -45,7 +45,8 @@ def mirror_album(
         album: Where the album is: its id, or any address of it at imgur.com.
         strategy: How the downloads run at the same time; auto: as the last comparison advised.
         workers: How many connections are in use at once, at most; sequential always has one.
-        downloads: The folder for all albums; empty for the setting IMGUR_DOWNLOADS.
+        downloads: The folder or address (s3://bucket/mirror) for all albums; empty for the
+            setting IMGUR_DOWNLOADS.
         verify: Read back every stored file, and fetch again what is damaged or missing.
     """
     try:

@@ -56,7 +56,8 @@ def mirror_albums(
         strategy: How the downloads of an album run at the same time; auto: as the last comparison
             advised.
         workers: How many connections are in use at once, at most; sequential always has one.
-        downloads: The folder for all albums; empty for the setting IMGUR_DOWNLOADS.
+        downloads: The folder or address (s3://bucket/mirror) for all albums; empty for the
+            setting IMGUR_DOWNLOADS.
         verify: Read back every stored file, and fetch again what is damaged or missing.
     """
     try:

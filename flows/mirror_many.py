@@ -96,7 +96,8 @@ def mirror_many(
         source: A Parquet file, a CSV file, or a text file with one link or album a line.
         strategy: How the downloads run at the same time.
         workers: How many connections are in use at once; sequential always has one.
-        downloads: The folder for all albums; empty for the setting IMGUR_DOWNLOADS.
+        downloads: The folder or address (s3://bucket/mirror) for all albums; empty for the
+            setting IMGUR_DOWNLOADS.
         shard_size: How many rows of the file make a shard, which has a task run and a report.
         name: What the job's folder is called; empty for the name of the file.
     """

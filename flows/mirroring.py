@@ -69,11 +69,16 @@ def mirror(
     )
 
 
-def _splitting(album: Album, workers: int, folder: AlbumFolder, settings: Settings) -> Splitting:
+def _splitting(
+    album: Album, workers: int, folder: AlbumFolder, settings: Settings
+) -> Splitting | None:
     """Let large images be cut into pieces, where there is more than one connection for them.
 
-    One connection goes on with the pieces of an earlier run, and makes none.
+    One connection goes on with the pieces of an earlier run, and makes none; a store elsewhere
+    takes images whole.
     """
+    if folder.remote:
+        return None
     if workers == 1:
         return Splitting(settings.max_bytes, 1, folder.begun(album.images, None))
     begun = folder.begun(album.images, settings.split_bytes)

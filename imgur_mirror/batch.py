@@ -1,11 +1,14 @@
 """A batch: the pieces that one task run fetches one after another, and what became of each."""
 
-from collections.abc import Iterable, Iterator, Sequence
+import asyncio
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import Self
 
+from imgur_mirror.disk import StoreAway
 from imgur_mirror.exchange import Exchange
+from imgur_mirror.folder import Outcomes
 from imgur_mirror.hosts import Proxies
 from imgur_mirror.models import Download, Outcome, Piece
 from imgur_mirror.pace import Pace
@@ -90,17 +93,35 @@ class Work:
         self._folder = folder
         self._wire = wire
         self._worker = worker
-        self._rows = folder.outcomes(batch.name)
+        self._rows: Outcomes = {}
+        self._held: Mapping[str, str] = {}
         self._journal = folder.journal(batch.name)
         self._broken: str | None = None
         self.proxies = Proxies()
         self.pace = Pace(folder.state, wire.max_requests_per_second)
 
     def __enter__(self) -> Self:
+        """Take up what is known of the batch; raises `StoreAway` where no store answers."""
+        names = {piece.image.name: piece.held for piece in self._batch.pieces}
+        try:
+            known = self._folder.take_up(self._batch.name, names)
+        except StoreAway:
+            raise
+        except StoreError as error:
+            self._broken = str(error)
+        else:
+            self._rows, self._held = known.outcomes, known.digests
         return self
 
     def __exit__(self, *_: object) -> None:
         self._journal.close()
+
+    async def __aenter__(self) -> Self:
+        # A store elsewhere is asked, and told: no event loop waits for that.
+        return await asyncio.to_thread(self.__enter__)
+
+    async def __aexit__(self, *_: object) -> None:
+        await asyncio.to_thread(self.__exit__)
 
     def exchanges(self) -> Iterator[Exchange]:
         """Give what is still to be fetched; ends early when the store cannot be written."""
@@ -124,7 +145,9 @@ class Work:
         about = (piece, self._folder, self._wire, self.pace, last, worker)
         try:
             if piece.offset is None:
-                exchange: Exchange = WholeExchange(*about, unvouched)
+                exchange: Exchange = WholeExchange(
+                    *about, unvouched, self._held.get(piece.image.name)
+                )
             else:
                 exchange = PieceExchange(*about)
         except StoreError as error:
@@ -134,7 +157,7 @@ class Work:
 
     def give_up(self, exchange: Exchange, error: Exception) -> None:
         """Record what went wrong as the outcome; a store that fails ends the whole batch."""
-        if isinstance(error, StoreError):
+        if isinstance(error, StoreError) and not error.passing:
             self._broken = str(error)
         try:
             self.record(exchange.gave_up(error))

@@ -85,7 +85,8 @@ def contact_sheet(mirrored: Mirrored, folder: AlbumFolder) -> Sheet | None:
     if not stored or f'content="{mark}"' in (read_page(folder, PAGE) or "")[:1000]:
         return None
     shown = stored[:MOST]
-    made = thumbnails([folder.path / image.name for image in shown])
+    with folder.copies([image.name for image in shown]) as paths:
+        made = thumbnails(paths)
     tiles = tuple(Tile(image, small) for image, small in zip(shown, made, strict=True))
     sheet = Sheet(mirrored.album, tiles, len(stored) - len(tiles))
     write_page(folder, PAGE, sheet_html(sheet, folder, mark))

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 __all__ = [
+    "StoreAway",
     "StoreError",
     "is_at",
     "is_free",
@@ -26,6 +27,14 @@ __all__ = [
 
 class StoreError(Exception):
     """The store cannot be written or read; the sentence says what to mend. Never tried again."""
+
+    passing = False
+
+
+class StoreAway(StoreError):
+    """A store elsewhere did not answer, though it was asked several times; later it may."""
+
+    passing = True
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import NoReturn, Self
 from urllib.parse import urljoin, urlsplit
 
+from imgur_mirror.disk import StoreAway
 from imgur_mirror.hosts import RefusedAddress, check_link
 from imgur_mirror.models import Download, Image, Outcome, Piece
 from imgur_mirror.names import printable
@@ -275,7 +276,7 @@ class Exchange(ABC):
         if isinstance(error, Gone):
             return self._download(Outcome.GONE, error=str(error))
         if isinstance(error, TransferError | StoreError):
-            passing = isinstance(error, Passing)
+            passing = isinstance(error, Passing | StoreAway)
             return self._download(Outcome.FAILED, error=str(error), passing=passing)
         return self._download(Outcome.FAILED, error=_wire(error), passing=True)
 

@@ -23,6 +23,7 @@ __all__ = [
     "manifest_text",
     "ordered",
     "outcomes_in",
+    "set_aside",
     "tallies_in",
 ]
 
@@ -85,6 +86,11 @@ def _check(entry: Entry) -> None:
         raise ValueError(f"{entry.file!r} is no name of an image's file")
     if entry.bytes is None or entry.md5 is None:
         raise ValueError(f"{entry.file} has no size or digest")
+
+
+def set_aside() -> str:
+    """Give the name that a manifest gets which cannot be read."""
+    return f"{MANIFEST}.damaged-{datetime.now(UTC).strftime('%Y%m%dT%H%M%SZ')}"
 
 
 def is_image(name: str) -> bool:

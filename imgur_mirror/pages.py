@@ -3,20 +3,18 @@
 No album's id holds a `_`, and nothing is added inside the album's own folder.
 """
 
-from pathlib import Path
 from urllib.parse import quote
 
-from imgur_mirror.disk import said, write_whole
-from imgur_mirror.store import AlbumFolder
+from imgur_mirror.folder import AlbumFolder, StoredFile
 
 __all__ = ["REPORTS", "page", "read_page", "stored_address", "write_page"]
 
 REPORTS = "_reports"
 
 
-def page(folder: AlbumFolder, name: str) -> Path:
-    """Say where a page of an album's is."""
-    return folder.path.parent / REPORTS / folder.path.name / name
+def page(folder: AlbumFolder, name: str) -> StoredFile:
+    """Give a page of an album's, which may not be there."""
+    return folder.beside(REPORTS, folder.path.name, name)
 
 
 def write_page(folder: AlbumFolder, name: str, text: str) -> None:
@@ -25,11 +23,8 @@ def write_page(folder: AlbumFolder, name: str, text: str) -> None:
     Raises:
         StoreError: where it cannot be written.
     """
-    target = page(folder, name)
-    with said(target.parent):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        # Half of a surrogate pair, which a title may hold, has no UTF-8.
-        write_whole(target, text.encode(errors="replace"))
+    # Half of a surrogate pair, which a title may hold, has no UTF-8.
+    page(folder, name).write(text.encode(errors="replace"))
 
 
 def read_page(folder: AlbumFolder, name: str) -> str | None:
@@ -38,9 +33,8 @@ def read_page(folder: AlbumFolder, name: str) -> str | None:
     Raises:
         StoreError: where it is there but cannot be read.
     """
-    target = page(folder, name)
-    with said(target.parent):
-        return target.read_text(errors="replace") if target.exists() else None
+    content = page(folder, name).read()
+    return None if content is None else content.decode(errors="replace")
 
 
 def stored_address(folder: AlbumFolder, name: str) -> str:

@@ -147,6 +147,14 @@ class Part:
             self.size = len(waiting)
         return descriptor
 
+    def ready(self) -> None:
+        """Have all of it where `place` needs it.
+
+        Raises:
+            StoreError: where it cannot be written.
+        """
+        self.file()
+
     def _open(self) -> int:
         """Open `TARGET.part`, or one of its own name where another writer holds that."""
         while self._descriptor is None:

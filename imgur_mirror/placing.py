@@ -18,6 +18,7 @@ from threading import Lock, Thread
 from imgur_mirror.disk import said, sync_files
 from imgur_mirror.exchange import Exchange
 from imgur_mirror.models import Download
+from imgur_mirror.uploading import uploaded
 
 __all__ = ["placed", "placed_async"]
 
@@ -56,6 +57,8 @@ def placed(exchange: Exchange, record: Callable[[Download], None]) -> Future[boo
     `record` is called with the outcome before that, in another thread. The future raises what
     `Exchange.complete` and `Exchange.place` do.
     """
+    if exchange.folder.remote:
+        return uploaded(exchange, record)
     future: Future[bool] = Future()
     _queue_of(os.getpid()).put(_Finished(exchange, record, future))
     return future
@@ -63,6 +66,8 @@ def placed(exchange: Exchange, record: Callable[[Download], None]) -> Future[boo
 
 def placed_async(exchange: Exchange, record: Callable[[Download], None]) -> asyncio.Future[bool]:
     """Do as `placed` does, for the running event loop, which is woken once for several files."""
+    if exchange.folder.remote:
+        return asyncio.wrap_future(uploaded(exchange, record))
     loop = asyncio.get_running_loop()
     future: asyncio.Future[bool] = loop.create_future()
     _queue_of(os.getpid()).put(_Finished(exchange, record, future, loop))

@@ -1,5 +1,6 @@
 """How far a run is, read from its journals: the same for all strategies, in whatever process."""
 
+import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -7,9 +8,12 @@ from pathlib import Path
 from imgur_mirror.manifest import Tally, tallies_in
 from imgur_mirror.markdown import counted_images, size
 from imgur_mirror.models import Outcome
-from imgur_mirror.store import AlbumFolder
+from imgur_mirror.store import AlbumFolder, StoreError
 
 __all__ = ["Progress"]
+
+GATHER = 10.0
+"""Seconds between two looks at what other machines have noted in a store that all of them share."""
 
 
 @dataclass
@@ -21,6 +25,7 @@ class Progress:
     _done: set[str] = field(default_factory=set)
     _failed: set[str] = field(default_factory=set)
     _read: dict[Path, int] = field(default_factory=dict)
+    _gathered: float = field(default_factory=time.monotonic)
 
     @property
     def images(self) -> int:
@@ -34,6 +39,11 @@ class Progress:
 
     def read(self) -> "Progress":
         """Take in the lines that were added to the journals since the last time."""
+        if time.monotonic() - self._gathered > GATHER:
+            # Where the store does not answer, the run itself will say so.
+            with suppress(StoreError):
+                self.folder.gather()
+            self._gathered = time.monotonic()
         for journal in self.folder.state.glob("*.jsonl"):
             # A run's end takes its journals away.
             with suppress(FileNotFoundError), journal.open("rb") as file:

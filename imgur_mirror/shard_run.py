@@ -19,7 +19,7 @@ from pathlib import Path
 from imgur_mirror.address import Address, BadAddress, Kind
 from imgur_mirror.answers import AlbumNotFound, ApiError, BadCredentials, RateLimited
 from imgur_mirror.batch import Batch
-from imgur_mirror.disk import is_at, said, sync_folder, write_whole
+from imgur_mirror.disk import is_at, said, write_whole
 from imgur_mirror.links import read_link, same
 from imgur_mirror.manifest import outcomes_in
 from imgur_mirror.models import Album, Download, Image, Outcome, Piece
@@ -109,7 +109,7 @@ class ShardRun:
         # Here and not before: it takes a while, and this is not run on an event loop.
         self._entries = [self._read(text) for text in self._shard.texts]
         self._images = _images(self._entries)
-        with said(self._folder.path), _held(self._folder.state):
+        with said(self._folder.here), _held(self._folder.state):
             self._take_up()
             yield from self._fetch_images()
             for address in _addresses(self._entries):
@@ -229,8 +229,7 @@ class ShardRun:
         """Write the report, once all that it vouches for has reached the disk."""
         failed = [name for name, row in self._rows.items() if row.outcome is Outcome.FAILED]
         self._folder.sweep(failed)
-        sync_folder(self._folder.path)
-        sync_folder(self._folder.path.parent)
+        self._folder.settle()
         rows = list(self._report_rows())
         self.tally = tallied(rows, self._fetched, self._received)
         self._report.write(self._shard, rows, self.tally)

@@ -18,10 +18,11 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from imgur_mirror.disk import said, try_lock, write_whole
+from imgur_mirror.disk import said, try_lock
+from imgur_mirror.folder import StoredFile
 from imgur_mirror.models import Download, Outcome
 from imgur_mirror.source import BadSource, Source
-from imgur_mirror.store import AlbumFolder, StoreError, album_folder
+from imgur_mirror.store import AlbumFolder, StoreError, album_folder, downloads_root
 
 if TYPE_CHECKING:
     import pyarrow
@@ -136,7 +137,7 @@ class Row:
 class Report:
     """A shard's Parquet file."""
 
-    path: Path
+    file: StoredFile
 
     def tally(self, shard: Shard) -> Tally | None:
         """Read what it counted, without its rows; None where it is not of these rows, or absent."""
@@ -144,13 +145,14 @@ class Report:
         from pyarrow.parquet import read_schema
 
         try:
-            about = json.loads((read_schema(self.path).metadata or {})[_META])
+            with self.file.opened() as file:
+                about = json.loads((read_schema(file).metadata or {})[_META])
             if about.pop("digest") != shard.digest:
                 return None
             errors = tuple((str(error), int(count)) for error, count in about.pop("errors"))
             return Tally(**about, errors=errors)
         except (OSError, ArrowException, KeyError, ValueError, TypeError):
-            # Not there, or not ours: the shard is done anew.
+            # Not there, or not ours: the shard is done anew. A store that fails says so.
             return None
 
     def rows(self, shard: Shard) -> list[Row]:
@@ -159,9 +161,11 @@ class Report:
 
         if self.tally(shard) is None:
             return []
+        with self.file.opened() as file:
+            rows = read_table(file).to_pylist()
         return [
             Row(row["row"], row["link"], row["folder"], _download(row), row["again"])
-            for row in read_table(self.path).to_pylist()
+            for row in rows
         ]
 
     def write(self, shard: Shard, rows: Sequence[Row], tally: Tally) -> None:
@@ -176,8 +180,7 @@ class Report:
         table = _table(rows).replace_schema_metadata({_META: json.dumps(about)})
         content = BytesIO()
         write_table(table, content, compression="zstd")
-        with said(self.path):
-            write_whole(self.path, content.getvalue())
+        self.file.write(content.getvalue())
 
 
 def _download(row: Mapping[str, Any]) -> Download:
@@ -251,20 +254,26 @@ class Job:
     name: str
 
     @property
-    def path(self) -> Path:
-        return Path(self.downloads) / JOBS / self.name
+    def place(self) -> AlbumFolder:
+        """Where it is; it holds no images itself."""
+        return album_folder(self.downloads, f"{JOBS}/{self.name}")
+
+    def file(self, name: str) -> StoredFile:
+        """Give a file of the job's own."""
+        return self.place.beside(self.name, name)
 
     def report(self, shard: Shard) -> Report:
         """Give the file with the shard's outcomes."""
-        return Report(self.path / f"{shard}.parquet")
+        return Report(self.file(f"{shard}.parquet"))
 
     def folder(self, shard: Shard) -> AlbumFolder:
         """Give the folder with the shard's images."""
-        return AlbumFolder(self.path / str(shard), RUN)
+        folder = album_folder(self.downloads, f"{JOBS}/{self.name}/{shard}")
+        return folder.in_one_process(RUN)
 
     def below(self, folder: AlbumFolder) -> str:
         """Say where a folder is, from the downloads on."""
-        return folder.path.relative_to(self.downloads).as_posix()
+        return folder.address.removeprefix(self.downloads).lstrip("/")
 
 
 def job_name(source: Source) -> str:
@@ -279,40 +288,42 @@ def opened_job(downloads: str, name: str, source: Source, shard_size: int) -> It
 
     Raises:
         BadSource: where that one is of another input, or was cut otherwise.
-        StoreError: where another run is at work on it, where `downloads` is no local folder, or
-            where it cannot be written.
+        StoreError: where another run is at work on it on this machine, or on the folder that
+            several share, or where it cannot be written.
     """
-    root = album_folder(downloads, JOBS).path.parent
-    job = Job(str(root), name)
+    job = Job(downloads_root(downloads), name)
+    place = job.place
     about = {"source": source.path, "column": source.column, "shard_size": shard_size}
-    with said(job.path):
-        job.path.mkdir(parents=True, exist_ok=True)
-        lock = os.open(job.path, os.O_RDONLY)
+    with said(place.here):
+        place.here.mkdir(parents=True, exist_ok=True)
+        lock = os.open(place.here, os.O_RDONLY)
     try:
         if not try_lock(lock):
             raise StoreError(
-                f"another run is at work on {job.path}: wait for its end, or choose another name "
-                "for this job"
+                f"another run is at work on {place.address}: wait for its end, or choose another "
+                "name for this job"
             )
-        with said(job.path):
-            _check(job.path / "job.json", about)
+        _check(job, about)
         yield job
     finally:
         os.close(lock)
 
 
-def _check(path: Path, about: dict[str, Any]) -> None:
+def _check(job: Job, about: dict[str, Any]) -> None:
     """Write down how a job is cut, or compare it with what was written down."""
-    try:
-        before = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        write_whole(path, json.dumps(about, indent=1).encode())
+    file = job.file("job.json")
+    content = file.read()
+    if content is None:
+        file.write(json.dumps(about, indent=1).encode())
         return
+    try:
+        before = json.loads(content)
     except ValueError:
         before = {}
     if differing := [key for key, value in about.items() if before.get(key) != value]:
         said_then = ", ".join(f"{key} {before.get(key)}" for key in differing)
         raise BadSource(
-            f"{path.parent} holds a job with another {' and '.join(differing)} ({said_then}): give "
-            f"that, or another --name; where only the file's place has changed, mend {path}"
+            f"{job.place.address} holds a job with another {' and '.join(differing)} "
+            f"({said_then}): give that, or another --name; where only the file's place has "
+            f"changed, mend {file}"
         )

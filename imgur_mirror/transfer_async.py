@@ -36,7 +36,7 @@ async def fetch_batch_async(
     shared = shared_connections()
     # Each connection takes the next when it has done its last.
     pieces = iter(batch.pieces)
-    with Work(batch, folder, wire) as work:
+    async with Work(batch, folder, wire) as work:
         async with asyncio.TaskGroup() as group:
             for _ in range(min(at_once, len(batch.pieces))):
                 group.create_task(_fetch_each(pieces, shared, work))

@@ -21,7 +21,8 @@ REMOVED_MD5 = "d835884373f4d6c8f24742ceabe74946"
 class WholeExchange(Exchange):
     """One try at one image, from its first request to its file in place.
 
-    `unvouched` is the MD5 that an earlier fetch gave, where the ETag said another.
+    `unvouched` is the MD5 that an earlier fetch gave, where the ETag said another, and `held` that
+    of a file which is known to lie there under its name.
     """
 
     def __init__(
@@ -33,10 +34,11 @@ class WholeExchange(Exchange):
         last: Download | None = None,
         worker: str | None = None,
         unvouched: str | None = None,
+        held: str | None = None,
     ) -> None:
         super().__init__(piece, folder, wire, pace, last, worker)
-        there = piece.held and (folder.path / self.image.name).is_file()
-        self._held = folder.digest(self.image.name) if there else None
+        ask = piece.held and held is None
+        self._held = folder.held(self.image.name) if ask else held
         self._part: Part = folder.part(self.image.name)
         self._part_etag = self._resumed()
         self._etag: str | None = None
@@ -160,7 +162,7 @@ class WholeExchange(Exchange):
         if self._verified != "etag" and self._kind is None:
             self._part.discard()
             raise Passing("what came is no picture or video of a known kind")
-        self._part.file()
+        self._part.ready()
         return True
 
     @property
@@ -204,12 +206,10 @@ class WholeExchange(Exchange):
         return "length"
 
     def _unchanged(self) -> Download:
-        path = self.folder.path / self.image.name
-        with path.open("rb") as file:
-            head = file.read(64)
+        size, head = self.folder.beginning(self.image.name)
         return self._download(
             Outcome.UNCHANGED,
-            bytes=path.stat().st_size,
+            bytes=size,
             md5=self._held,
             etag=f'"{self._held}"',
             type=kind_of(head),

@@ -19,6 +19,7 @@ from prefect.exceptions import ObjectNotFound
 
 from imgur_mirror.batch import Batch
 from imgur_mirror.disk import try_lock
+from imgur_mirror.folder import Outcomes
 from imgur_mirror.settings import BadSettings, Wire
 from imgur_mirror.store import AlbumFolder
 
@@ -40,7 +41,7 @@ class Limit:
 
     def parts(self, batch: Batch, folder: AlbumFolder) -> Iterator[Batch]:
         """Give a batch in parts, each when all runs together have left room for it."""
-        for part, requests in self._cut(batch, folder):
+        for part, requests in self._cut(batch, folder.outcomes(batch.name)):
             lacking = requests
             while lacking := lacking - self._granted(folder, lacking):
                 time.sleep(self.pause)
@@ -48,15 +49,15 @@ class Limit:
 
     async def parts_async(self, batch: Batch, folder: AlbumFolder) -> AsyncIterator[Batch]:
         """Do as `parts` does, on an event loop."""
-        for part, requests in self._cut(batch, folder):
+        known = await asyncio.to_thread(folder.outcomes, batch.name)
+        for part, requests in self._cut(batch, known):
             lacking = requests
             while lacking := lacking - await asyncio.to_thread(self._granted, folder, lacking):  # noqa: ASYNC110 - it waits for a server
                 await asyncio.sleep(self.pause)
             yield part
 
-    def _cut(self, batch: Batch, folder: AlbumFolder) -> Iterator[tuple[Batch, int]]:
+    def _cut(self, batch: Batch, known: Outcomes) -> Iterator[tuple[Batch, int]]:
         """Give the parts, each with how many requests it takes: a try before this one had some."""
-        known = folder.outcomes(batch.name)
         for start in range(0, len(batch.pieces), self.share):
             pieces = batch.pieces[start : start + self.share]
             rows = [known.get((piece.image.id, piece.offset)) for piece in pieces]

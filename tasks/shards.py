@@ -101,7 +101,7 @@ def shard_task(strategy: Strategy, wire: Wire) -> Task[..., Any]:
 @task(name="publish-job", task_run_name="publish {job.name}", cache_policy=NO_CACHE)
 def publish_job(job: Job, tally: Tally, seconds: float) -> None:
     """Publish a job: its figures, and why images failed."""
-    text = job_markdown(job.name, str(job.path), tally, seconds)
+    text = job_markdown(job.name, job.place.address, tally, seconds)
     headline = job_headline(tally, seconds)
     create_markdown_artifact(text, key=f"job-{job_key(job.name)}", description=headline)
 

@@ -1,8 +1,13 @@
 """What several test files need: one Prefect server and one stand-in a session."""
 
 import os
+import socket
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,6 +36,23 @@ def imgur() -> Iterator[str]:
         yield address
 
 
+@pytest.fixture(scope="session")
+def s3() -> Iterator[str]:
+    """A server of S3, moto's; its address."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port = sock.getsockname()[1]
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+        deadline = time.monotonic() + 60
+        while socket.socket().connect_ex(("127.0.0.1", port)):
+            assert server.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        yield f"http://127.0.0.1:{port}"
+        server.terminate()
+
+
 @pytest.fixture
 def downloads(imgur: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder for downloads of a test whose settings lead to the stand-in."""
@@ -42,3 +64,29 @@ def downloads(imgur: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     monkeypatch.setenv("IMGUR_BACKOFF", "0.05")
     monkeypatch.setenv("IMGUR_DOWNLOADS", str(tmp_path / "downloads"))
     return tmp_path / "downloads"
+
+
+@pytest.fixture
+def bucket(s3: str, downloads: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A bucket that the downloads go to."""
+    from s3fs import S3FileSystem
+
+    from tests.buckets import Bucket
+
+    for name in [name for name in os.environ if name.startswith(("AWS_", "FSSPEC_"))]:
+        monkeypatch.delenv(name)
+    settings = {
+        "AWS_ACCESS_KEY_ID": "standin",
+        "AWS_SECRET_ACCESS_KEY": "standin",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL": s3,
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    # Where the server is, a client learns as it is made.
+    S3FileSystem.clear_instance_cache()
+    made = Bucket(s3)
+    monkeypatch.setenv("IMGUR_DOWNLOADS", made.address)
+    yield made
+    S3FileSystem.clear_instance_cache()

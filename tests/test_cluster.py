@@ -153,6 +153,35 @@ class TestAnAlbum:
                 assert after.run_on_scheduler(lambda dask_scheduler: len(dask_scheduler.tasks)) == 0
                 assert len(after.nthreads()) == 2
 
+    @pytest.mark.timeout(300)
+    def test_survives_the_same_where_no_worker_has_a_folder(
+        self, scheduler, imgur, bucket, monkeypatch
+    ):
+        """2,000 images go to an object store, over four workers of which two are killed."""
+        wanted = album(imgur, "Remote1", 2000, 3000)
+        monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", scheduler)
+        with ExitStack() as stack, worker_later(scheduler) as newcomer:
+            workers = [stack.enter_context(worker(scheduler)) for _ in range(4)]
+            await_workers(scheduler, 4)
+
+            def change():
+                eventually(lambda: len(bucket.all("Remote1/")) >= 500)
+                kill(workers[0])
+                kill(workers[1])
+                newcomer()
+
+            with ThreadPoolExecutor(1) as meanwhile:
+                changed = meanwhile.submit(change)
+                state = mirror_album("Remote1", "dask", 16, return_state=True)
+            changed.result()
+        assert state.is_completed(), state.message
+        assert bucket.images("Remote1") == wanted
+        counts = told(imgur, "GET", "counts")
+        bodies = [counts[name.partition(".")[0]] for name in wanted]
+        assert max(bodies) <= 2
+        # No more than what the two had in their hands: the rest was in the store.
+        assert sum(bodies) <= 2000 + 2 * 4 * 2
+
     def test_no_more_connections_than_workers(self, scheduler, imgur, downloads, monkeypatch):
         wanted = album(imgur, "Bounded", 30, 25_000)
         monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", scheduler)

@@ -16,7 +16,7 @@ from PIL import Image as Picture
 
 from imgur_mirror.contact_sheet import PAGE, Sheet, Tile, contact_sheet, sheet_markdown
 from imgur_mirror.models import Album, Download, Image, Mirrored, Outcome, Strategy, Timings
-from imgur_mirror.pages import page, read_page, write_page
+from imgur_mirror.pages import REPORTS, read_page, write_page
 from imgur_mirror.store import StoreError, album_folder
 from imgur_mirror.thumbnails import SIDE, thumbnails
 
@@ -26,6 +26,10 @@ def folder(tmp_path):
     found = album_folder(str(tmp_path), "album")
     found.path.mkdir()
     return found
+
+
+def page(folder, name):
+    return folder.path.parent / REPORTS / folder.path.name / name
 
 
 def encoded(form, size=(640, 400), mode="RGB", colour=(200, 30, 30), **options):

@@ -22,7 +22,7 @@ from imgur_mirror.batch import Batch, BatchFailed
 from imgur_mirror.models import Image, Outcome, Piece, Strategy
 from imgur_mirror.sessions_async import connections
 from imgur_mirror.settings import Access, Wire
-from imgur_mirror.store import AlbumFolder
+from imgur_mirror.store import LocalFolder
 from imgur_mirror.transfer import fetch_batch
 from imgur_mirror.transfer_async import fetch_batch_async
 from standin.process import running
@@ -131,7 +131,7 @@ def host():
 
 @pytest.fixture
 def folder(tmp_path):
-    with AlbumFolder(tmp_path / "downloads" / "Album01").opened() as mine:
+    with LocalFolder(tmp_path / "downloads" / "Album01").opened() as mine:
         yield mine
 
 

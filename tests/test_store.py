@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from imgur_mirror.manifest import outcomes_in
 from imgur_mirror.models import Album, Download, Image, Outcome
-from imgur_mirror.store import AlbumFolder, StoreError, album_folder
+from imgur_mirror.store import LocalFolder, StoreError, album_folder
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -639,7 +639,7 @@ def test_the_journals_of_dead_runs_are_absorbed_and_those_of_living_runs_are_not
 
 def test_the_latest_journal_of_the_dead_counts(folder):
     for age, content in ((2, b"middle"), (1, b"last"), (3, b"first")):
-        dead = AlbumFolder(folder.path, f"dead{age}")
+        dead = LocalFolder(folder.path, f"dead{age}")
         dead.state.mkdir()
         dead.journal("00000").append(row("a", content=content))
         os.utime(dead.journal("00000").path, (1e9 - age, 1e9 - age))
@@ -690,10 +690,10 @@ damaged_rows = st.builds(
 @given(st.lists(damaged_rows | st.binary() | st.just(b"[" * 5000), max_size=4).map(b"\n".join))
 def test_any_journal_of_a_dead_run_is_read(content):
     with tempfile.TemporaryDirectory() as place:
-        dead = AlbumFolder(Path(place), "dead")
+        dead = LocalFolder(Path(place), "dead")
         dead.state.mkdir()
         dead.journal("00000").path.write_bytes(content)
-        entries = AlbumFolder(Path(place), "new").read_manifest()
+        entries = LocalFolder(Path(place), "new").read_manifest()
     assert all(e.file is None or Path(e.file).name == e.file for e in entries.values())
 
 
@@ -799,7 +799,7 @@ def test_a_journal_that_is_full_is_said_and_goes_on_after(folder):
     code = f"""
 {LIMITED}
 row = Download(id="a", name="a.jpg", outcome=Outcome.GONE, error="e" * 400)
-run = AlbumFolder(folder.path, sys.argv[3])
+run = LocalFolder(folder.path, sys.argv[3])
 run.journal("00000").append(row)
 said(lambda: run.journal("00000").append(row))
 """
@@ -917,7 +917,7 @@ def test_a_file_where_the_folder_belongs_is_said(tmp_path):
 @pytest.mark.parametrize(
     ("downloads", "words"),
     [
-        ("s3://bucket/mirror", "set IMGUR_DOWNLOADS or --downloads"),
+        ("gopher://host/mirror", "gopher"),
         ("~nobody-of-that-name/mirror", "is no folder"),
     ],
 )
