@@ -102,5 +102,4 @@ def _ended(session: Session, began: float, listed: Listed, folder: Path) -> Run:
     session.watch()
     seconds = time.perf_counter() - began
     listed.check(folder, session.name)
-    memory = {"flow memory": session.peak, "worker memory": session.peak_of_children}
-    return Run(seconds, {name: float(value) for name, value in memory.items() if value})
+    return Run(seconds, session.memory())

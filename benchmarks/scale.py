@@ -11,7 +11,7 @@ from benchmarks import listed, postgres
 from benchmarks.beside import beside
 from benchmarks.database import database
 from benchmarks.growth import workers
-from benchmarks.job import job
+from benchmarks.job import job, killed
 from benchmarks.measuring import Options, versions
 from benchmarks.report import SCALE
 from benchmarks.suite import Suite
@@ -21,7 +21,7 @@ __all__ = ["main"]
 SUITE = Suite(
     "python -m benchmarks.scale",
     __doc__,
-    {section.__name__: section for section in (workers, beside, database, job)},
+    {section.__name__: section for section in (workers, beside, database, job, killed)},
     SCALE,
     f"  nginx         apt install nginx-light   (serves `beside` and `job`)\n"
     f"  PostgreSQL    {postgres.INSTALL}\n"
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print and keep the results; 0 unless something could not be measured."""
     parser = SUITE.parser(rounds=1)
     parser.add_argument(
-        "--images", type=int, default=1_000_000, help="links of `job` (%(default)s)"
+        "--images", type=int, default=1_000_000, help="links of `job` and `killed` (%(default)s)"
     )
     flags = parser.parse_args(arguments)
     options = Options(Path(), flags.rounds, quick=flags.quick, images=flags.images)

@@ -53,11 +53,11 @@ class Session:
         """The most bytes that the process itself had resident, as far as `look` has seen."""
         return self.peaks.get(self._process.pid, 0)
 
-    @property
-    def peak_of_children(self) -> int:
-        """The most bytes that any one of its children had; 0 without any."""
-        mine = self._process.pid
-        return max((peak for pid, peak in self.peaks.items() if pid != mine), default=0)
+    def memory(self) -> dict[str, float]:
+        """The same, and the most bytes that any one of its children had, if it has any."""
+        children = [peak for pid, peak in self.peaks.items() if pid != self._process.pid]
+        worker = {"worker memory": float(max(children))} if children else {}
+        return {"flow memory": self.peak, **worker}
 
     def until(
         self, sign: Callable[[], bool], seconds: float = LONGEST, every: float = 0.005

@@ -114,15 +114,10 @@ class Listed:
         return self.log.stat().st_size // len(f"/{_numbered(0)}\n")
 
     def requests(self) -> Counter[str]:
-        """How often each was asked for, since `forget`."""
+        """How often each was asked for."""
         time.sleep(FLUSH)
         with self.log.open(encoding="ascii") as lines:
             return Counter(line.rstrip() for line in lines)
-
-    def forget(self) -> None:
-        """Count from here."""
-        time.sleep(FLUSH)
-        os.truncate(self.log, 0)
 
     def check(self, folder: Path, who: str) -> None:
         """Refuse what a contender left below a folder where a picture is missing.
