@@ -52,8 +52,7 @@ def dask_cluster(processes: int, ground: Path) -> Iterator[Cluster]:
 
         def started(name: str, *command: str) -> Session:
             session = Session((*DASK, *command), ground / f"{name}.log", environment)
-            stack.callback(session.kill)
-            return session
+            return stack.enter_context(session)
 
         file = ("--scheduler-file", str(found))
         local = ("--host", "127.0.0.1", "--port", "0", "--no-dashboard")

@@ -82,15 +82,14 @@ def _whole(listed: Listed, folder: Path) -> Run:
 def _killed_half_way(listed: Listed, folder: Path) -> tuple[Run, Run]:
     before = task_runs()
     began = time.perf_counter()
-    session = started(listed, STRATEGY, folder)
+    with started(listed, STRATEGY, folder) as session:
 
-    def half() -> bool:
-        session.look()
-        return 2 * listed.asked >= listed.count
+        def half() -> bool:
+            session.look()
+            return 2 * listed.asked >= listed.count
 
-    if not session.until(half, every=0.25):
-        raise BenchmarkError(f"mirror_many ended before it could be killed: {session.said}")
-    session.kill()
+        if not session.until(half, every=0.25):
+            raise BenchmarkError(f"mirror_many ended before it could be killed: {session.said}")
     seconds = time.perf_counter() - began
     first = Run(seconds, _fetched(listed) | session.memory() | _recorded(before))
     before = task_runs()

@@ -99,7 +99,8 @@ def img2dataset(listed: Listed, folder: Path) -> Run:
 
 
 def _ended(session: Session, began: float, listed: Listed, folder: Path) -> Run:
-    session.watch()
-    seconds = time.perf_counter() - began
+    with session:
+        session.watch()
+        seconds = time.perf_counter() - began
     listed.check(folder, session.name)
     return Run(seconds, session.memory())

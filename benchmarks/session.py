@@ -5,8 +5,8 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
+from typing import Self
 
 import psutil
 
@@ -23,7 +23,10 @@ LOOK = 0.5
 
 
 class Session:
-    """A process, what it said, and the most memory that it and its children had resident."""
+    """A process, what it said, and the most memory that it and its children had resident.
+
+    Use it as a context manager where it may be left before its end: then it is killed.
+    """
 
     def __init__(self, command: Sequence[str], log: Path, environment: Mapping[str, str]) -> None:
         self.log = log
@@ -37,6 +40,12 @@ class Session:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
 
     @property
     def status(self) -> int | None:
@@ -92,9 +101,9 @@ class Session:
 
     def kill(self) -> None:
         """Kill it with all that it started: at one instant, since they are one process group."""
-        with suppress(ProcessLookupError):
+        if self.status is None:
             os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
+            self._process.wait()
         while left := members(self._process.pid):
             for process in left:
                 process.kill()
