@@ -49,6 +49,7 @@ class Options:
     rounds: int = 3
     time_scale: float = 0.2
     quick: bool = False
+    images: int = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +120,8 @@ class Section:
     """One benchmark's figures.
 
     `baseline` are the seconds that its rows are compared with: for each image where they are
-    counted.
+    counted, or whatever else `unit` says that is counted. `shown` are the figures that the README
+    has besides.
     """
 
     title: str
@@ -127,6 +129,8 @@ class Section:
     rows: tuple[Row, ...]
     baseline: float | None = None
     baseline_name: str = ""
+    unit: str = "images"
+    shown: tuple[str, ...] = ()
     targets: tuple[Target, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -173,11 +177,13 @@ def python(*arguments: object) -> Run:
     return Run(figures.pop("seconds"), figures)
 
 
-def memory() -> int:
-    """The most bytes that this process has had resident; 0 where the system does not say."""
+def memory(process: int | str = "self") -> int:
+    """The most bytes that a process has had resident; 0 where the system does not say."""
     # Not getrusage: that counts what was resident before exec as well.
-    status = Path("/proc/self/status")
-    text = status.read_text(encoding="ascii") if status.exists() else ""
+    try:
+        text = Path(f"/proc/{process}/status").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        text = ""
     found = re.search(r"VmHWM:\s+(\d+) kB", text)
     return int(found[1]) * 1024 if found else 0
 

@@ -299,7 +299,8 @@ def _images(entries: Sequence[Entry]) -> dict[str, Image]:
             images.setdefault(same(entry.link), entry)
     names = distinct([image.name for image in images.values()])
     return {
-        link: replace(image, id=name, name=name)
+        # Of a link no more is known; to replace these two among all takes several times as long.
+        link: Image(id=name, name=name, link=image.link, type=image.type)
         for (link, image), name in zip(images.items(), names, strict=True)
     }
 

@@ -26,12 +26,13 @@ def test_each_deployment_names_a_flow_and_its_parameters():
     made = deployments()
     assert [(one.flow_name, one.name) for one in made] == [
         ("mirror-album", "on-demand"),
+        ("mirror-many", "on-demand"),
         ("mirror-albums", "nightly"),
         ("compare-strategies", "weekly"),
     ]
 
 
-@pytest.mark.parametrize("entry", LISTED, ids=lambda entry: entry["name"])
+@pytest.mark.parametrize("entry", LISTED, ids=lambda entry: entry["entrypoint"])
 def test_the_parameters_are_the_flows(entry):
     module, _, name = entry["entrypoint"].rpartition(".")
     flow = getattr(__import__(module, fromlist=[name]), name)

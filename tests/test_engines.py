@@ -14,7 +14,7 @@ import httpx
 import psutil
 import pytest
 
-from benchmarks.crash import members
+from benchmarks.session import members
 from deployments.watch import automation
 from flows import server
 from imgur_mirror.models import Strategy

@@ -7,7 +7,14 @@ import pytest
 
 from deployments.up import deploy
 
-NAMES = ["mirror-album/on-demand", "mirror-albums/nightly", "compare-strategies/weekly"]
+NAMES = [
+    "mirror-album/on-demand",
+    "mirror-many/on-demand",
+    "mirror-albums/nightly",
+    "compare-strategies/weekly",
+]
+ASKED_FOR = {"mirror-many/on-demand": {"source": "links.txt"}}
+"""What has no default; an album, where nothing else is said."""
 FOUR = ["sequential", "threads", "dask", "async"]
 
 
@@ -48,7 +55,7 @@ def test_each_field_says_what_it_is(name, deployed):
 
 
 @pytest.mark.parametrize(
-    ("name", "field"), list(zip(NAMES, ["strategy", "strategy", "strategies"], strict=True))
+    ("name", "field"), list(zip(NAMES, [*["strategy"] * 3, "strategies"], strict=True))
 )
 def test_strategies_are_a_choice(name, field, deployed):
     assert set(choices(deployed[name], field)) >= set(FOUR)
@@ -74,7 +81,8 @@ def test_workers_have_bounds(name, deployed):
 )
 def test_a_bad_value_is_refused_before_anything_runs(name, wrong, said, deployed, prefect_server):
     known = {field: value for field, value in wrong.items() if field in fields(deployed[name])}
-    answer = create(prefect_server, deployed[name], {"album": "PdA9Amq", **known})
+    asked_for = ASKED_FOR.get(name, {"album": "PdA9Amq"})
+    answer = create(prefect_server, deployed[name], asked_for | known)
     assert 400 <= answer.status_code < 500
     assert said in answer.json()["detail"]
     assert next(iter(known)) in answer.json()["detail"]
@@ -85,6 +93,13 @@ def test_an_album_is_asked_for(parameters, deployed, prefect_server):
     answer = create(prefect_server, deployed["mirror-album/on-demand"], parameters)
     assert 400 <= answer.status_code < 500
     assert "album" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("parameters", [{}, {"source": ""}, {"source": None}], ids=str)
+def test_a_source_is_asked_for(parameters, deployed, prefect_server):
+    answer = create(prefect_server, deployed["mirror-many/on-demand"], parameters)
+    assert 400 <= answer.status_code < 500
+    assert "source" in answer.json()["detail"]
 
 
 def create(api, deployment, parameters):
