@@ -3,9 +3,9 @@
 import logging
 from typing import Any
 
-from prefect import Flow
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.exceptions import FailedRun
+from prefect.flows import Flow
 from prefect.logging.loggers import flow_run_logger
 
 from flows.mirroring import Incomplete

@@ -15,12 +15,12 @@ from types import TracebackType
 from typing import Any, Self, cast
 from uuid import uuid4
 
-from prefect import Task
 from prefect.client.schemas.objects import RunInput, State
 from prefect.context import AsyncClientContext
 from prefect.futures import PrefectConcurrentFuture, PrefectFuture, PrefectWrappedFuture
 from prefect.task_engine import run_task_async, run_task_sync
 from prefect.task_runners import TaskRunner
+from prefect.tasks import Task
 from prefect.utilities.annotations import quote
 from prefect.utilities.collections import StopVisiting, visit_collection
 
