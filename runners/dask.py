@@ -23,6 +23,7 @@ from uuid import UUID, uuid4
 import dask
 import distributed
 from distributed.utils import get_mp_context
+from prefect import Task
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import RunInput, State
 from prefect.context import (
@@ -39,7 +40,6 @@ from prefect.context import (
 from prefect.futures import PrefectFuture
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.task_engine import run_task_async, run_task_sync
-from prefect.tasks import Task
 from prefect.utilities.engine import collect_task_run_inputs_sync
 from prefect_dask.task_runners import DaskTaskRunner, PrefectDaskFuture
 

@@ -1,12 +1,17 @@
 """What several test files need: one Prefect server and one stand-in a session."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from standin.process import running
+
+# A shell without job control has what it starts in the background ignore SIGINT, and so would what
+# the tests start, in order to stop it by that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
