@@ -14,6 +14,19 @@ from standin.process import running
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+LONGEST = ("test_worker", "test_engines", "test_browser", "test_faults", "test_runners")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest: one of them at the end would be waited for alone."""
+
+    def place(item: pytest.Item) -> int:
+        name = item.path.stem
+        return LONGEST.index(name) if name in LONGEST else len(LONGEST)
+
+    items.sort(key=place)
+
+
 @pytest.fixture(scope="session")
 def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real server with a home of its own, used by everything in this process; its API's URL."""
