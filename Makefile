@@ -34,8 +34,9 @@ serve: install
 ui: install
 	PREFECT_HOME=$(CURDIR)/.prefect $(VENV)/bin/prefect server start
 
+# The files in the order of tests/conftest.py, which begins with those that take longest.
 test: install browser postgres
-	$(VENV)/bin/python -m pytest -n 3 --dist loadfile
+	$(VENV)/bin/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 # Debian's chromium, for the tests that look at Prefect's UI.
 browser:

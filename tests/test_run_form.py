@@ -2,10 +2,10 @@
 
 import re
 
-import httpx
 import pytest
 
 from deployments.up import deploy
+from tests.prefect_api import ask, delete, read
 
 NAMES = [
     "mirror-album/on-demand",
@@ -22,15 +22,10 @@ FOUR = ["sequential", "threads", "dask", "async"]
 def deployed(prefect_server):
     """The deployments as the server has them, by name; they are gone afterwards."""
     deploy()
-    found = {name: read(prefect_server, name) for name in NAMES}
+    found = {name: read(f"{prefect_server}/deployments/name/{name}") for name in NAMES}
     yield found
     for one in found.values():
-        httpx.delete(f"{prefect_server}/deployments/{one['id']}", timeout=30).raise_for_status()
-
-
-def read(api, name):
-    found = httpx.get(f"{api}/deployments/name/{name}", timeout=30)
-    return found.raise_for_status().json()
+        delete(f"{prefect_server}/deployments/{one['id']}")
 
 
 def fields(deployment):
@@ -104,7 +99,7 @@ def test_a_source_is_asked_for(parameters, deployed, prefect_server):
 
 def create(api, deployment, parameters):
     address = f"{api}/deployments/{deployment['id']}/create_flow_run"
-    return httpx.post(address, json={"parameters": parameters}, timeout=30)
+    return ask("POST", address, {"parameters": parameters})
 
 
 def test_what_the_form_offers_is_taken(deployed, prefect_server):
