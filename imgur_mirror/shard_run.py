@@ -221,7 +221,7 @@ class ShardRun:
             about = {"kind": address.kind, "id": address.id, "folder": rows[0][0]}
             about["rows"] = [asdict(row) for _, row in rows]  # type: ignore[assignment]
             path = self._folder.state / f"{address.kind}-{address.id}.album"
-            write_whole(path, json.dumps(about).encode())
+            write_whole(path, [json.dumps(about).encode()])
 
     # What became of it
 
