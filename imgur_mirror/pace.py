@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from math import inf
 from pathlib import Path
 
-__all__ = ["LONGEST_PAUSE", "Pace", "backoff", "retry_after"]
+__all__ = ["LONGEST_PAUSE", "Pace", "backoff", "pace_of", "retry_after"]
 
 LONGEST_PAUSE = 120.0
 """Seconds that a run waits when the host asks for it; who asks for more is told no more is sent."""
@@ -23,6 +24,12 @@ MOST_WAITING = 1000
 
 LOOK = 0.005
 """Seconds for which a worker need not look again whether another was told to wait."""
+
+
+@lru_cache(maxsize=16)
+def pace_of(run: Path, per_second: float | None) -> "Pace":
+    """Give the pace of a run, the same one to all that this process does for it."""
+    return Pace(run, per_second)
 
 
 @dataclass(slots=True)
