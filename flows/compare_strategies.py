@@ -14,6 +14,7 @@ from flows.advice import keep_advice
 from flows.hooks import say_why
 from flows.mirroring import mirror
 from flows.parameters import AlbumAddress, Workers, album_name
+from imgur_mirror import charts
 from imgur_mirror.address import BadAddress, parse
 from imgur_mirror.advice import advised
 from imgur_mirror.answers import ApiError
@@ -100,6 +101,8 @@ def _rounds(
     What a strategy warms up (the disk's cache, the host's) would else always serve the same next.
     Gives the runs, and which files were not the same in all of them.
     """
+    # Now, or the first run to be timed would share the processor with it.
+    charts.prepare()
     runs, left = [], []
     for turn in range(rounds):
         shift = turn % len(trials)

@@ -4,11 +4,13 @@ import time
 from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
+from threading import Thread
 
 from prefect.logging import get_run_logger
 
 from flows.download_images import download_images
 from flows.progress import progress_shown
+from imgur_mirror import charts
 from imgur_mirror.manifest import Entry
 from imgur_mirror.models import Album, Download, Mirrored, Outcome, Strategy, Timings
 from imgur_mirror.pieces import merged
@@ -139,6 +141,7 @@ def _fetch(
     )
     if not todo.batches:
         return ()
+    Thread(target=charts.prepare, daemon=True).start()
     with progress_shown(todo, folder, f"{folder.path.name} · {strategy}"):
         rows = download_images(
             todo,
