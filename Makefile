@@ -5,7 +5,7 @@ VENV := .venv
 INSTALLED := $(VENV)/installed
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: install demo up serve ui test browser crash-test bench lint screenshots constraints clean
+.PHONY: install demo up serve ui test browser postgres crash-test bench bench-scale lint screenshots constraints clean
 
 install: $(INSTALLED)
 
@@ -34,14 +34,21 @@ serve: install
 ui: install
 	PREFECT_HOME=$(CURDIR)/.prefect $(VENV)/bin/prefect server start
 
-test: install browser
-	$(VENV)/bin/python -m pytest -n 3 --dist loadfile
+# The files in the order of tests/conftest.py, which begins with those that take longest.
+test: install browser postgres
+	$(VENV)/bin/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 # Debian's chromium, for the tests that look at Prefect's UI.
 browser:
 	@test -x /usr/bin/chromium || \
 	  { test "$$(id -u)" -eq 0 && apt-get update -qq && apt-get install -y -qq chromium >/dev/null; } || \
 	  echo "There is no chromium, and this is not root on Debian: the tests in a browser are skipped."
+
+# Debian's PostgreSQL, for the test of a Prefect server on it; the test starts one of its own.
+postgres:
+	@test -d /usr/lib/postgresql || \
+	  { test "$$(id -u)" -eq 0 && apt-get update -qq && apt-get install -y -qq postgresql >/dev/null; } || \
+	  echo "There is no PostgreSQL, and this is not root on Debian: its test is skipped."
 
 # Kills mirrors at 50 instants a strategy, and starts them again; takes about half an hour.
 crash-test: install
@@ -50,6 +57,10 @@ crash-test: install
 # Side by side with the naive ways and with other tools; python -m benchmarks.bench --help says more.
 bench: install
 	$(VENV)/bin/python -m benchmarks.bench
+
+# Past one machine: a cluster, a job of a million images, a database. Takes the better part of an hour.
+bench-scale: install
+	$(VENV)/bin/python -m benchmarks.scale
 
 lint: install
 	$(VENV)/bin/ruff check

@@ -14,13 +14,11 @@ import json
 import os
 import re
 import shutil
-import signal
-import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -29,8 +27,8 @@ from random import Random
 from typing import Any
 
 import httpx
-import psutil
 
+from benchmarks.session import Session
 from flows.server import prefect_server
 from imgur_mirror.models import Strategy
 from standin.process import running
@@ -116,60 +114,12 @@ def source(images: int, rng: Random) -> Iterator[Source]:
         yield Source(address, {image["name"]: image["md5"] for image in listed})
 
 
-class Run:
-    """A run of the flow as a user starts it, in a session of its own."""
-
-    def __init__(self, series: "Series", downloads: Path, source: Source) -> None:
-        options = ["--strategy", series.strategy, "--workers", str(series.workers)]
-        command = [sys.executable, "-m", "flows.mirror_album", ALBUM, *options]
-        self._log = downloads / "log"
-        with self._log.open("wb") as log:
-            self._process = subprocess.Popen(  # noqa: S603 - nothing in it comes from outside
-                [*command, "--downloads", str(downloads)],
-                env=source.environment(),
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-
-    def until(self, sign: Callable[[], bool], seconds: float = LONGEST) -> bool:
-        """Wait for a sign; tell whether it came before the run had ended."""
-        deadline = time.monotonic() + seconds
-        while self.status is None and time.monotonic() < deadline:
-            if sign():
-                return True
-            time.sleep(0.005)
-        return False
-
-    @property
-    def status(self) -> int | None:
-        """Its exit status; None while it runs."""
-        return self._process.poll()
-
-    def kill(self) -> None:
-        """Kill it with all that it started: at one instant, since they are one process group."""
-        os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
-        while left := members(self._process.pid):
-            for process in left:
-                process.kill()
-
-    @property
-    def said(self) -> str:
-        """The end of what it printed."""
-        return self._log.read_text(encoding="utf-8", errors="replace")[-1500:]
-
-
-def members(session: int) -> list[psutil.Process]:
-    """Find the living processes of a session."""
-    return [process for process in psutil.process_iter() if _session(process) == session]
-
-
-def _session(process: psutil.Process) -> int | None:
-    try:
-        return None if process.status() == psutil.STATUS_ZOMBIE else os.getsid(process.pid)
-    except (ProcessLookupError, psutil.NoSuchProcess):
-        return None
+def run(series: "Series", downloads: Path, source: Source) -> Session:
+    """Start the flow as a user starts it."""
+    options = ["--strategy", series.strategy, "--workers", str(series.workers)]
+    command = [sys.executable, "-m", "flows.mirror_album", ALBUM, *options]
+    command += ["--downloads", str(downloads)]
+    return Session(command, downloads / "log", source.environment())
 
 
 @dataclass
@@ -247,25 +197,25 @@ class _Crashes:
     def finish(self) -> None:
         """Let a last run do what is left."""
         run = self._start()
-        run.until(lambda: False)
+        run.until(lambda: False, LONGEST)
         if run.status is None:
             run.kill()
             self._fault(f"the last run did not end within {LONGEST} s")
         else:
             self._completed(run)
 
-    def _start(self) -> Run:
+    def _start(self) -> Session:
         self._source.mark()
         self._runs = self._at_work()
         self._manifest = self._version()
-        return Run(self._series, self._downloads, self._source)
+        return run(self._series, self._downloads, self._source)
 
     # What a run is at
 
-    def _reached(self, run: Run, aim: Phase) -> bool:
+    def _reached(self, run: Session, aim: Phase) -> bool:
         """Wait until the run is in this phase; false where it ends before."""
-        return run.until(lambda: self._at_work() - self._runs != set()) and run.until(
-            lambda: self._begun(aim)
+        return run.until(lambda: self._at_work() - self._runs != set(), LONGEST) and run.until(
+            lambda: self._begun(aim), LONGEST
         )
 
     def _phase(self) -> Phase:
@@ -316,7 +266,7 @@ class _Crashes:
         rows = json.loads((self._folder / MANIFEST).read_bytes())["images"]
         return {row["file"]: row["md5"] for row in rows if row["file"] is not None}
 
-    def _completed(self, run: Run) -> None:
+    def _completed(self, run: Session) -> None:
         """Check a mirror that says it is complete, and erase it."""
         if run.status != 0:
             self._fault(f"a run ended with status {run.status}: {run.said}")

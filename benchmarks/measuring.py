@@ -4,7 +4,6 @@ import json
 import os
 import platform
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +11,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory, mkdtemp
 
 __all__ = [
     "BenchmarkError",
@@ -49,6 +48,7 @@ class Options:
     rounds: int = 3
     time_scale: float = 0.2
     quick: bool = False
+    images: int = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,8 @@ class Section:
     """One benchmark's figures.
 
     `baseline` are the seconds that its rows are compared with: for each image where they are
-    counted.
+    counted, or whatever else `unit` says that is counted. `shown` are the figures that the README
+    has besides.
     """
 
     title: str
@@ -127,6 +128,8 @@ class Section:
     rows: tuple[Row, ...]
     baseline: float | None = None
     baseline_name: str = ""
+    unit: str = "images"
+    shown: tuple[str, ...] = ()
     targets: tuple[Target, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -136,23 +139,26 @@ Contender = Callable[[Path], Run]
 
 
 def in_turns(contenders: Mapping[str, Contender], rounds: int, ground: Path) -> dict[str, Row]:
-    """Run them all once a round, so that what slows the machine down slows all of them."""
+    """Run them all once a round, so that what slows the machine down slows all of them.
+
+    What they downloaded is removed when all are through: ext4 passes over the inodes of files that
+    were removed in the last minutes one by one, which made the next contender's files cost ten
+    times what they do.
+    """
     runs: dict[str, list[Run]] = {name: [] for name in contenders}
-    for _ in range(rounds):
-        for name, contender in contenders.items():
-            runs[name].append(_alone(contender, ground))
-            print(f"  {name:<38} {runs[name][-1].seconds:9.3f} s", file=sys.stderr, flush=True)
+    with TemporaryDirectory(dir=ground) as downloads:
+        for _ in range(rounds):
+            for name, contender in contenders.items():
+                runs[name].append(_alone(contender, Path(downloads)))
+                print(f"  {name:<38} {runs[name][-1].seconds:9.3f} s", file=sys.stderr, flush=True)
     return {name: Row(name, tuple(ran)) for name, ran in runs.items()}
 
 
-def _alone(contender: Contender, ground: Path) -> Run:
-    folder = Path(mkdtemp(dir=ground))
+def _alone(contender: Contender, downloads: Path) -> Run:
+    folder = Path(mkdtemp(dir=downloads))
     # What the last one left to the kernel to write would be written during this one.
     os.sync()
-    try:
-        return contender(folder)
-    finally:
-        shutil.rmtree(folder)
+    return contender(folder)
 
 
 def child(module: str, *arguments: object) -> Run:
@@ -173,11 +179,13 @@ def python(*arguments: object) -> Run:
     return Run(figures.pop("seconds"), figures)
 
 
-def memory() -> int:
-    """The most bytes that this process has had resident; 0 where the system does not say."""
+def memory(process: int | str = "self") -> int:
+    """The most bytes that a process has had resident; 0 where the system does not say."""
     # Not getrusage: that counts what was resident before exec as well.
-    status = Path("/proc/self/status")
-    text = status.read_text(encoding="ascii") if status.exists() else ""
+    try:
+        text = Path(f"/proc/{process}/status").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        text = ""
     found = re.search(r"VmHWM:\s+(\d+) kB", text)
     return int(found[1]) * 1024 if found else 0
 

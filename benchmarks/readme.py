@@ -4,35 +4,41 @@ import re
 import sys
 from pathlib import Path
 
-from benchmarks.report import markdown, read
+from benchmarks.report import KEPT, SCALE, markdown, read
 
 __all__ = ["filled"]
 
-BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
+TABLES = {"bench": KEPT, "scale": SCALE}
+"""The results of each pair of marks in the README."""
+
 README = Path(__file__).parent.parent / "README.md"
 
 
-def filled(text: str, table: str) -> str:
-    """The text with the table between its two marks.
+def filled(text: str, name: str, table: str) -> str:
+    """The text with the table between the two marks of that name.
 
     Raises:
         ValueError: where it has no such marks.
     """
-    pattern = re.compile(f"{re.escape(BEGIN)}.*?{re.escape(END)}", re.DOTALL)
+    begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
+    pattern = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
     if not pattern.search(text):
-        raise ValueError(f"there is no {BEGIN} followed by {END}")
-    return pattern.sub(lambda _: f"{BEGIN}\n{table}\n{END}", text, count=1)
+        raise ValueError(f"there is no {begin} followed by {end}")
+    return pattern.sub(lambda _: f"{begin}\n{table}\n{end}", text, count=1)
 
 
 def main(arguments: list[str]) -> int:
-    """Fill one file; 0 where that was done, 1 where it cannot be."""
+    """Fill one file with all that there is; 0 where that was done, 1 where it cannot be."""
     path = Path(arguments[0]) if arguments else README
-    results = read()
-    if not results.sections:
+    results = {name: found for name, kept in TABLES.items() if (found := read(kept)).sections}
+    if not results:
         print("there are no results yet: make bench", file=sys.stderr)
         return 1
     try:
-        path.write_text(filled(path.read_text(encoding="utf-8"), markdown(results)), "utf-8")
+        text = path.read_text(encoding="utf-8")
+        for name, found in results.items():
+            text = filled(text, name, markdown(found))
+        path.write_text(text, "utf-8")
     except (OSError, ValueError) as error:
         print(f"{path}: {error}", file=sys.stderr)
         return 1

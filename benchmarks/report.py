@@ -8,10 +8,13 @@ from pydantic import TypeAdapter
 
 from benchmarks.measuring import Row, Section, Target
 
-__all__ = ["Results", "markdown", "read", "text", "write"]
+__all__ = ["KEPT", "SCALE", "Results", "markdown", "read", "text", "write"]
 
 KEPT = Path(__file__).with_name("results.json")
 """Where the last results are kept, and read from for the README."""
+
+SCALE = Path(__file__).with_name("scale.json")
+"""Where those of `benchmarks.scale` are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +62,16 @@ def _section(section: Section) -> str:
     head = f"{section.title}\n{'':<44}{'median':>10}{'low':>10}{'high':>10}"
     if section.baseline:
         head += f"   × {section.baseline_name} ({_seconds(section.baseline)})"
-    rows = [_row(row, section.baseline) for row in section.rows]
+    rows = [_row(row, section) for row in section.rows]
     return "\n".join([head, *rows, *(f"  ({note})" for note in section.notes)])
 
 
-def _row(row: Row, baseline: float | None) -> str:
+def _row(row: Row, section: Section) -> str:
     spread = row.spread
     figures = "".join(f"{_seconds(x):>10}" for x in (spread.median, spread.low, spread.high))
-    ratio = f"{row.each / baseline:10.2f}" if baseline else ""
+    ratio = f"{row.each / section.baseline:10.2f}" if section.baseline else ""
     if row.images:
-        ratio += f"{1 / row.each:10.0f} images/s"
+        ratio += f"{1 / row.each:10.0f} {section.unit}/s"
     more = "".join(f"  {name} {_more(name, row.figure(name))}" for name in row.runs[0].more)
     return f"  {row.name:<42}{figures}{ratio}{more}"
 
@@ -77,8 +80,14 @@ def _seconds(seconds: float) -> str:
     return f"{seconds * 1000:.2f} ms" if seconds < 0.1 else f"{seconds:.2f} s"
 
 
+COUNTED = ("fetched", "fetched twice", "task runs", "lost", "database is locked")
+"""The figures that are numbers of something; others are bytes of memory, or seconds."""
+
+
 def _more(name: str, value: float) -> str:
-    return f"{value / (1 << 20):.0f} MiB" if name == "memory" else _seconds(value)
+    if name in COUNTED:
+        return f"{value:,.0f}"
+    return f"{value / (1 << 20):.0f} MiB" if name.endswith("memory") else _seconds(value)
 
 
 def _targets(targets: Iterable[Target]) -> str:
@@ -96,21 +105,36 @@ def _targets(targets: Iterable[Target]) -> str:
 
 def markdown(results: Results) -> str:
     """A table for each section that compares contenders, and what it was measured on."""
-    sections = [section for section in results.sections.values() if section.baseline]
+    sections = [one for one in results.sections.values() if one.baseline or one.shown]
     return "\n\n".join([*map(_table, sections), f"Measured on {_about(results)}"])
 
 
 def _table(section: Section) -> str:
     title = section.title[0].upper() + section.title[1:]
+    columns = [_cells(row, section) for row in section.rows]
+    names = list(columns[0])
     lines = [
-        f"| {title} | median | lowest – highest | × {section.baseline_name} |",
-        "|---|--:|--:|--:|",
-        *(_cells(row, section.baseline or 1) for row in section.rows),
+        f"| {title} | {' | '.join(names)} |",
+        f"|---|{'--:|' * len(names)}",
+        *(
+            f"| {row.name} | {' | '.join(cells.values())} |"
+            for row, cells in zip(section.rows, columns, strict=True)
+        ),
     ]
     return "\n".join(lines)
 
 
-def _cells(row: Row, baseline: float) -> str:
-    spread = row.spread
-    shown = [_seconds(x) for x in (spread.median, spread.low, spread.high)]
-    return f"| {row.name} | {shown[0]} | {shown[1]} – {shown[2]} | {row.each / baseline:.2f} |"
+def _cells(row: Row, section: Section) -> dict[str, str]:
+    """The cells of a row by the names of their columns, alike for all rows of a section."""
+    median, low, high = (_seconds(x) for x in (row.spread.median, row.spread.low, row.spread.high))
+    cells = {"median": median, "lowest – highest": f"{low} – {high}"}
+    if all(len(other.runs) == 1 for other in section.rows):
+        cells = {"time": median}
+    if any(other.images for other in section.rows):
+        cells[f"{section.unit}/s"] = f"{1 / row.each:,.0f}" if row.images else ""
+    if section.baseline:
+        cells[f"× {section.baseline_name}"] = f"{row.each / section.baseline:.2f}"
+    has = row.runs[0].more
+    return cells | {
+        name: _more(name, row.figure(name)) if name in has else "" for name in section.shown
+    }

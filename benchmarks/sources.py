@@ -6,6 +6,7 @@ import shutil
 import socket
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,13 +20,24 @@ from standin.network import Profile
 from standin.pictures import Picture, draw
 from standin.process import running
 
-__all__ = ["Source", "limit", "nginx_program", "of_nginx", "of_standin"]
+__all__ = [
+    "Listed",
+    "Source",
+    "await_port",
+    "free_port",
+    "limit",
+    "listed_by_nginx",
+    "nginx_program",
+    "of_nginx",
+    "of_standin",
+    "pointing_at",
+]
 
 PICTURES = 100
 """How many different pictures the files of nginx have between them."""
 
 START = 20
-"""Seconds within which nginx listens."""
+"""Seconds within which a server listens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,19 +76,62 @@ class Source:
     @contextmanager
     def configured(self) -> Iterator[None]:
         """Have the settings of this process, and of its children, lead here."""
-        kept = dict(os.environ)
-        for name in [name for name in kept if name.startswith(("IMGUR_", "CLIENT_"))]:
-            del os.environ[name]
-        os.environ |= {
-            "IMGUR_API_URL": f"{self.address}/",
-            "IMGUR_IMAGE_HOSTS": json.dumps([self.address.removeprefix("http://")]),
-            "IMGUR_CLIENT_ID": "benchmark",
-        }
-        try:
+        with pointing_at(self.address):
             yield
-        finally:
-            os.environ.clear()
-            os.environ.update(kept)
+
+
+@contextmanager
+def pointing_at(address: str) -> Iterator[None]:
+    """Have the settings of this process, and of its children, lead to one host for everything."""
+    kept = dict(os.environ)
+    for name in [name for name in kept if name.startswith(("IMGUR_", "CLIENT_"))]:
+        del os.environ[name]
+    os.environ |= {
+        "IMGUR_API_URL": f"{address}/",
+        "IMGUR_IMAGE_HOSTS": json.dumps([address.removeprefix("http://")]),
+        "IMGUR_CLIENT_ID": "benchmark",
+    }
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(kept)
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A file with a link a line, all to pictures of `size` bytes; `log` has what was asked for."""
+
+    address: str
+    path: Path
+    count: int
+    size: int
+    log: Path
+
+    @property
+    def asked(self) -> int:
+        """About how many requests came so far: nginx writes them down some at a time."""
+        return self.log.stat().st_size // len(f"/{_numbered(0)}\n")
+
+    def requests(self) -> Counter[str]:
+        """How often each was asked for."""
+        time.sleep(FLUSH)
+        with self.log.open(encoding="ascii") as lines:
+            return Counter(line.rstrip() for line in lines)
+
+    def check(self, folder: Path, who: str) -> None:
+        """Refuse what a contender left below a folder where a picture is missing.
+
+        Raises:
+            BenchmarkError: saying how many are there.
+        """
+        found = sum(
+            name.endswith(".jpg") and Path(path, name).stat().st_size == self.size
+            for path, _, names in os.walk(folder)
+            for name in names
+        )
+        if found != self.count:
+            raise BenchmarkError(f"{who} left {found} of {self.count} whole pictures")
 
 
 def limit(network: Profile, size: int, connections: int) -> float:
@@ -123,6 +178,27 @@ def of_nginx(ground: Path, counts: Sequence[int], size: int) -> Iterator[list[So
         shutil.rmtree(root)
 
 
+@contextmanager
+def listed_by_nginx(ground: Path, count: int, size: int) -> Iterator[Listed]:
+    """So many links to a few pictures of one size, served by nginx under as many names."""
+    root = ground / "nginx"
+    (root / "files").mkdir(parents=True)
+    _write_files(root / "files", PICTURES, size)
+    log = root / "asked"
+    try:
+        with _nginx(root, LOGGED.format(log=log, flush=FLUSH / 2), FEW) as address:
+            path = ground / "links.txt"
+            with path.open("w", encoding="ascii") as file:
+                file.writelines(f"{address}/{_numbered(number)}\n" for number in range(count))
+            yield Listed(address, path, count, size, log)
+    finally:
+        shutil.rmtree(root)
+
+
+def _numbered(number: int) -> str:
+    return f"n{number:09}.jpg"
+
+
 def _write_files(folder: Path, count: int, size: int) -> list[str]:
     """Write pictures, and link them to as many names as there are to be files."""
     names = [f"r{number:06}.jpg" for number in range(count)]
@@ -161,6 +237,14 @@ def nginx_program() -> str | None:
     return shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 
 
+FLUSH = 2
+"""Seconds after which all that was asked for is written down."""
+
+LOGGED = "{log} asked buffer=64k flush={flush:.0f}s"
+
+FEW = "rewrite ^/n[0-9]+([0-9][0-9])[.]jpg$ /r0000$1.jpg break;"
+"""Many names for the few files that `_write_files` makes: a million would be what is measured."""
+
 CONFIGURATION = """
 daemon off;
 master_process off;
@@ -168,7 +252,8 @@ pid {root}/pid;
 error_log {root}/error.log;
 events {{ worker_connections 1024; }}
 http {{
-  access_log off;
+  log_format asked $request_uri;
+  access_log {log};
   sendfile on;
   tcp_nopush on;
   keepalive_requests 1000000;
@@ -183,41 +268,48 @@ http {{
   server {{
     listen 127.0.0.1:{port};
     root {root}/files;
+    {rewrite}
   }}
 }}
 """
 
 
 @contextmanager
-def _nginx(root: Path) -> Iterator[str]:
+def _nginx(root: Path, log: str = "off", rewrite: str = "") -> Iterator[str]:
     """Serve `root`/files by one process of nginx, which ends with the block."""
-    port = _free_port()
-    (root / "conf").write_text(CONFIGURATION.format(root=root, port=port), encoding="utf-8")
+    port = free_port()
+    text = CONFIGURATION.format(root=root, port=port, log=log, rewrite=rewrite)
+    (root / "conf").write_text(text, encoding="utf-8")
     program = nginx_program()
     if program is None:
         raise BenchmarkError("nginx is not installed: apt install nginx-light")
     command = [program, "-p", f"{root}", "-c", f"{root}/conf", "-e", f"{root}/error.log"]
     with subprocess.Popen(command) as server:  # noqa: S603 - nothing in it comes from outside
         try:
-            _await_port(port, server, root)
+            await_port(port, server, root / "error.log")
             yield f"http://127.0.0.1:{port}"
         finally:
             server.terminate()
 
 
-def _await_port(port: int, server: subprocess.Popen[bytes], root: Path) -> None:
+def await_port(port: int, server: subprocess.Popen[bytes], log: Path) -> None:
+    """Return when a server listens on a port of this machine.
+
+    Raises:
+        BenchmarkError: where it does not, with the end of its log.
+    """
     deadline = time.monotonic() + START
     while time.monotonic() < deadline and server.poll() is None:
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return
         time.sleep(0.02)
-    log = root / "error.log"
     said = log.read_text(encoding="utf-8")[-500:] if log.exists() else ""
-    raise BenchmarkError(f"nginx did not start: {said}")
+    raise BenchmarkError(f"{server.args!r:.40} did not start: {said}")
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Find a port of this machine that is free."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from prefect import get_run_logger
+from prefect.logging import get_run_logger
 from prefect.variables import Variable
 
 from flows.parameters import Choice

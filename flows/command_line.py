@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from enum import Enum
 from typing import Any
 
-from prefect import Flow
 from prefect.client.schemas.objects import State
 from prefect.exceptions import ParameterTypeError
+from prefect.flows import Flow
 from prefect.utilities.callables import parameter_schema
 from pydantic import ValidationError
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from prefect import flow
 from prefect.client.schemas.objects import State
+from prefect.flows import flow
 from prefect.states import Completed, Failed
 from pydantic import Field
 

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from prefect import flow, unmapped
+from prefect.flows import flow
 from prefect.futures import PrefectFuture
+from prefect.utilities.annotations import unmapped
 
 from flows.runner import downloading_runner
 from imgur_mirror.batch import Batch, BatchFailed, together
@@ -34,11 +35,16 @@ def download_images(
     runner = downloading_runner(strategy, workers, wire, scheduler_address)
     connections = connections_each(runner)
     limit, wire = limited(wire, workers, connections)
-    flow = _download_images.with_options(task_runner=runner)
-    return flow(plan, folder, wire, strategy, Manner(connections, limit)).value
+    # Made a flow where it is run: that takes time, and its task runner is another each time.
+    downloading = flow(
+        name="download-images",
+        flow_run_name="{strategy}",
+        task_runner=runner,
+        validate_parameters=False,
+    )(_download_images)
+    return downloading(plan, folder, wire, strategy, Manner(connections, limit)).value
 
 
-@flow(name="download-images", flow_run_name="{strategy}", validate_parameters=False)
 def _download_images(
     plan: Plan, folder: AlbumFolder, wire: Wire, strategy: Strategy, manner: Manner
 ) -> Sealed[tuple[Download, ...]]:

@@ -3,9 +3,10 @@
 import logging
 from typing import Any
 
-from prefect import Flow
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.exceptions import FailedRun
+from prefect.flows import Flow
+from prefect.logging.configuration import ensure_logging_setup
 from prefect.logging.loggers import flow_run_logger
 
 from flows.mirroring import Incomplete
@@ -22,6 +23,8 @@ SAID = (ApiError, BadAddress, BadSettings, FailedRun, Incomplete, StoreError)
 
 def say_why(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
     """Log the message of a run's last state as an error; the engine has it among its own words."""
+    # A worker has this run in a process of its own for one that crashed, where nothing did it.
+    ensure_logging_setup()
     flow_run_logger(flow_run, flow).error(state.message or f"the run ended {state.name}")
 
 

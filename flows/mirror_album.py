@@ -3,8 +3,9 @@
 import sys
 from typing import Any
 
-from prefect import flow, runtime
+from prefect import runtime
 from prefect.client.schemas.objects import State
+from prefect.flows import flow
 from prefect.states import Completed, Failed
 
 from flows.advice import choose

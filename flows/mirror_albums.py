@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
-from prefect import flow, runtime
+from prefect import runtime
 from prefect.client.schemas.objects import State
+from prefect.flows import flow
 from prefect.states import Completed, Failed
 from prefect.variables import Variable
 

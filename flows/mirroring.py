@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
-from prefect import get_run_logger
+from prefect.logging import get_run_logger
 
 from flows.download_images import download_images
 from flows.progress import progress_shown

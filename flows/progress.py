@@ -8,8 +8,8 @@ from threading import Event, Thread
 from typing import cast
 from uuid import UUID
 
-from prefect import get_run_logger
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
+from prefect.logging import get_run_logger
 
 from imgur_mirror.names import artifact_key
 from imgur_mirror.plan import Plan

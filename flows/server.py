@@ -19,7 +19,7 @@ import httpx
 from prefect.context import refresh_global_settings_context
 from prefect.events.worker import EventsWorker
 from prefect.logging.handlers import APILogWorker
-from prefect.settings import PREFECT_API_URL, PREFECT_HOME
+from prefect.settings import PREFECT_API_URL, PREFECT_HOME, get_current_settings
 
 __all__ = ["ServerError", "prefect_api", "prefect_server", "stop"]
 
@@ -39,7 +39,8 @@ class ServerError(RuntimeError):
 def prefect_api(home: Path | None = None) -> Iterator[str]:
     """Use the Prefect server that is configured, or start one until the end.
 
-    Its database is under `home`, or Prefect's own. Yields the address of its API.
+    Its database is the one that is configured, or under `home`, or Prefect's own. Yields the
+    address of its API.
 
     Raises:
         ServerError: where one was needed and did not start.
@@ -56,7 +57,8 @@ def prefect_api(home: Path | None = None) -> Iterator[str]:
 def prefect_server(home: Path) -> Iterator[str]:
     """Run a Prefect server with its database and its log under `home`, on a free port.
 
-    While it runs, this process and those that it starts use it. Yields the address of its API.
+    A database that is configured (PREFECT_SERVER_DATABASE_CONNECTION_URL) is used instead. While
+    it runs, this process and those that it starts use it. Yields the address of its API.
 
     Raises:
         ServerError: where it does not start.
@@ -69,7 +71,7 @@ def prefect_server(home: Path) -> Iterator[str]:
     url = f"http://127.0.0.1:{port}/api"
     # Threads and processes see the environment, and not what a context variable holds.
     environment = {"PREFECT_HOME": str(home.absolute()), "PREFECT_API_URL": url}
-    server = _start(port, home, os.environ | environment)
+    server = _start(port, home, _database() | os.environ | environment)
     try:
         _await_health(server, url, home)
         with _environment(environment):
@@ -81,6 +83,11 @@ def prefect_server(home: Path) -> Iterator[str]:
                 EventsWorker.drain_all(timeout=5)
     finally:
         stop(server, signal.SIGTERM, 20)
+
+
+def _database() -> dict[str, str]:
+    """Give what is configured of the database, in the profile too: another home has no such."""
+    return get_current_settings().server.database.to_environment_variables(exclude_unset=True)
 
 
 def _check_reachable(url: str) -> None:

@@ -124,7 +124,7 @@ class ShardQueue:
     def _update(self, seconds: float) -> None:
         at_work = sum(one.progress.read().images for one in self._at_work.values())
         said = job_so_far(self._tally, at_work, (self._tally.fetched + at_work) / seconds)
-        waiting = sum(len(one.shard.texts) for one in self._at_work.values())
+        waiting = sum(one.shard.count for one in self._at_work.values())
         images = self._tally.images + at_work
         # Of the input that was cut so far, this much is done.
         percent = round(100 * self._read * images / max(1, self._tally.images + waiting), 1)
@@ -144,7 +144,7 @@ def _outcome(ended: _AtWork) -> Tally:
     except StoreError:
         raise
     except Exception as error:  # noqa: BLE001 - however a task run ends, its shard has an outcome
-        lost = len(ended.shard.texts)
+        lost = ended.shard.count
         said = f"its task run ended with {type(error).__name__}: {error}"
         return Tally(shards=1, failed=lost, again=lost, errors=((said, lost),))
     return done.value

@@ -2,15 +2,16 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
 from imgur_mirror.credits import UNKNOWN_WAIT, whole_number
-from imgur_mirror.transport import LARGEST_ANSWER, Answer
 
 __all__ = [
+    "LARGEST_ANSWER",
     "AlbumNotFound",
+    "Answer",
     "ApiError",
     "ApiUnavailable",
     "BadCredentials",
@@ -22,8 +23,20 @@ __all__ = [
     "records",
 ]
 
+LARGEST_ANSWER = 32 << 20
+"""Bytes of a body, unpacked; an album of 3,500 images is about 5 MB."""
+
 # Seconds that a task may spend on waiting.
 _SHORT_WAIT = 2 * 60
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer of the server; the body is None where it was too large to be read."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes | None
 
 
 class ApiError(Exception):

@@ -17,6 +17,7 @@ from imgurpython.helpers import GalleryAlbum, GalleryImage
 from imgur_mirror.address import Address, BadAddress, Kind
 from imgur_mirror.answers import (
     AlbumNotFound,
+    Answer,
     ApiError,
     ApiUnavailable,
     BadCredentials,
@@ -32,7 +33,7 @@ from imgur_mirror.listing import album_of, count, single
 from imgur_mirror.models import Album
 from imgur_mirror.names import printable
 from imgur_mirror.settings import Access
-from imgur_mirror.transport import FAILURES, Answer, Transport, reason
+from imgur_mirror.transport import FAILURES, Transport, reason
 
 __all__ = [
     "AlbumNotFound",

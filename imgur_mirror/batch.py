@@ -11,7 +11,7 @@ from imgur_mirror.exchange import Exchange
 from imgur_mirror.folder import Outcomes
 from imgur_mirror.hosts import Proxies
 from imgur_mirror.models import Download, Outcome, Piece
-from imgur_mirror.pace import Pace
+from imgur_mirror.pace import pace_of
 from imgur_mirror.pieces import PieceExchange
 from imgur_mirror.settings import Wire
 from imgur_mirror.store import AlbumFolder, StoreError
@@ -98,7 +98,7 @@ class Work:
         self._journal = folder.journal(batch.name)
         self._broken: str | None = None
         self.proxies = Proxies()
-        self.pace = Pace(folder.state, wire.max_requests_per_second)
+        self.pace = pace_of(folder.state, wire.max_requests_per_second)
 
     def __enter__(self) -> Self:
         """Take up what is known of the batch; raises `StoreAway` where no store answers."""

@@ -6,7 +6,7 @@ import fcntl
 import hashlib
 import os
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -66,12 +66,12 @@ def md5() -> "hashlib._Hash":
     return hashlib.md5(usedforsecurity=False)
 
 
-def write_whole(path: Path, content: bytes) -> None:
+def write_whole(path: Path, blocks: Iterable[bytes]) -> None:
     """Replace a file so that at any instant the old or the new one is there, whole."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         with draft.open("wb") as file:
-            file.write(content)
+            file.writelines(blocks)
             file.flush()
             os.fsync(file.fileno())
         draft.rename(path)

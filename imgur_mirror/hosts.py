@@ -3,6 +3,7 @@
 import re
 import socket
 from collections.abc import Sequence
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -36,6 +37,14 @@ def check_link(link: str, hosts: Sequence[str]) -> None:
     """
     if _AMBIGUOUS.search(link):
         raise RefusedAddress(f"{link!r:.200} holds a space, a backslash or a control character")
+    scheme, separator, rest = link.partition("://")
+    # All that is looked at ends at the first slash: the images of an album pass by one look.
+    _check_origin(scheme + separator + rest.partition("/")[0], tuple(hosts))
+
+
+@lru_cache(maxsize=256)
+def _check_origin(link: str, hosts: tuple[str, ...]) -> None:
+    """Let pass what precedes the path of a link; an error is not remembered."""
     try:
         parts = urlsplit(link)
         host, port = (parts.hostname or "").lower(), parts.port

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from imgur_mirror.address import Address, BadAddress, Kind, parse
-from imgur_mirror.listing import single
+from imgur_mirror.listing import image_of
 from imgur_mirror.models import Image
 
 __all__ = ["read_link", "same"]
@@ -51,7 +51,7 @@ def _image(link: str, hosts: Sequence[str]) -> Image | None:
     if parts.netloc.lower() not in hosts:
         return None
     stem = parts.path.rpartition("/")[2].partition(".")[0]
-    return single(stem, {"id": stem, "link": with_scheme}).images[0]
+    return image_of(stem, with_scheme)
 
 
 def _at_imgur(text: str, address: Address) -> Image | None:
@@ -61,7 +61,7 @@ def _at_imgur(text: str, address: Address) -> Image | None:
         return None
     extension = found[1].rpartition(".")[2]
     link = f"{IMAGES}{address.id}.{extension}"
-    image = single(address.id, {"id": address.id, "link": link}).images[0]
+    image = image_of(address.id, link)
     return None if image.unsafe else image
 
 

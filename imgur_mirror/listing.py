@@ -7,7 +7,7 @@ from typing import Any
 from imgur_mirror.models import Album, Image
 from imgur_mirror.names import UnsafeName, distinct, file_name, printable
 
-__all__ = ["album_of", "count", "single"]
+__all__ = ["album_of", "count", "image_of", "single"]
 
 
 def album_of(album_id: str, data: dict[str, Any], listed: list[dict[str, Any]]) -> Album:
@@ -26,6 +26,11 @@ def album_of(album_id: str, data: dict[str, Any], listed: list[dict[str, Any]]) 
 def single(image_id: str, data: dict[str, Any]) -> Album:
     """The album of one image, under the image's id."""
     return album_of(image_id, data, [data])
+
+
+def image_of(image_id: str, link: str) -> Image:
+    """The image of that id which a link leads to, of which no more is known."""
+    return _image({"id": image_id, "link": link}, 1)
 
 
 def _images(listed: list[dict[str, Any]]) -> tuple[Image, ...]:

@@ -30,7 +30,7 @@ from imgur_mirror.manifest import (
     enter,
     entries_in,
     is_image,
-    manifest_text,
+    manifest_blocks,
     ordered,
     outcomes_in,
     set_aside,
@@ -56,7 +56,7 @@ class LocalFile(StoredFile):
     def write(self, content: bytes) -> None:
         with said(self.path.parent):
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(self.path, content)
+            write_whole(self.path, [content])
 
     @contextmanager
     def opened(self) -> Iterator[BinaryIO]:
@@ -149,7 +149,7 @@ class LocalFolder(AlbumFolder):
     # What is being fetched
 
     def part(self, name: str) -> Part:
-        return Part(self.path / name)
+        return Part(self.path / name, self.run)
 
     def split_part(self, name: str) -> SplitPart:
         return SplitPart.open(self.path / name, self.run)
@@ -187,7 +187,7 @@ class LocalFolder(AlbumFolder):
                 enter(entries, download)
             # The names of new files reach the disk before the manifest that lists them.
             sync_folder(self.path)
-            write_whole(self.path / MANIFEST, manifest_text(album, ordered(entries, images)))
+            write_whole(self.path / MANIFEST, manifest_blocks(album, ordered(entries, images)))
             for state in [*dead, self.state]:
                 shutil.rmtree(state, ignore_errors=True)
 

@@ -20,7 +20,7 @@ __all__ = [
     "enter",
     "entries_in",
     "is_image",
-    "manifest_text",
+    "manifest_blocks",
     "ordered",
     "outcomes_in",
     "set_aside",
@@ -126,27 +126,30 @@ def _unlisted(download: Download) -> Image:
     return Image(id=download.id, link="", name=download.name)
 
 
-def ordered(entries: Mapping[str, Entry], images: Mapping[str, Image]) -> list[Entry]:
+def ordered(entries: Mapping[str, Entry], images: Mapping[str, Image]) -> Iterator[Entry]:
     """Give the entries in the album's order with its metadata, then those that left it."""
-    listed = [
-        replace(entries.get(image.id, Entry(image=image)), image=image, listed=True)
-        for image in images.values()
-    ]
-    left = [replace(entry, listed=False) for key, entry in entries.items() if key not in images]
-    return [*listed, *sorted(left, key=lambda entry: entry.image.id)]
+    for image in images.values():
+        yield replace(entries.get(image.id, Entry(image=image)), image=image, listed=True)
+    left = [entry for key, entry in entries.items() if key not in images]
+    for entry in sorted(left, key=lambda entry: entry.image.id):
+        yield replace(entry, listed=False)
 
 
-def manifest_text(album: Album, entries: Iterable[Entry]) -> bytes:
-    about = {name: getattr(album, name) for name in _OF_ALBUM}
-    rows = [
-        {name: getattr(entry.image, name) for name in _OF_IMAGE}
-        | {name: getattr(entry, name) for name in _OF_ENTRY}
-        for entry in entries
-    ]
-    manifest = {"version": 1, **about, "images": rows}
-    text = json.dumps(manifest, ensure_ascii=False, indent=1) + "\n"
+def manifest_blocks(album: Album, entries: Iterable[Entry]) -> Iterator[bytes]:
+    """Write the manifest, one image a line: of a large album it is never in memory as a whole."""
+    about = {"version": 1} | {name: getattr(album, name) for name in _OF_ALBUM}
+    yield _text(about).removesuffix(b"}") + b', "images": ['
+    separator = b"\n"
+    for entry in entries:
+        row = {name: getattr(entry.image, name) for name in _OF_IMAGE}
+        yield separator + _text(row | {name: getattr(entry, name) for name in _OF_ENTRY})
+        separator = b",\n"
+    yield b"\n]}\n"
+
+
+def _text(row: Mapping[str, object]) -> bytes:
     # Half of a surrogate pair has no UTF-8, but with a backslash it is what JSON writes for it.
-    return text.encode(errors="backslashreplace")
+    return json.dumps(row, ensure_ascii=False).encode(errors="backslashreplace")
 
 
 def outcomes_in(journal: bytes) -> Iterator[Download]:

@@ -9,9 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
+from math import inf
 from pathlib import Path
 
-__all__ = ["LONGEST_PAUSE", "Pace", "backoff", "retry_after"]
+__all__ = ["LONGEST_PAUSE", "Pace", "backoff", "pace_of", "retry_after"]
 
 LONGEST_PAUSE = 120.0
 """Seconds that a run waits when the host asks for it; who asks for more is told no more is sent."""
@@ -20,7 +22,17 @@ MOST_WAITING = 1000
 """More than there are workers in any run: no turn is further off than that many."""
 
 
-@dataclass(frozen=True, slots=True)
+LOOK = 0.005
+"""Seconds for which a worker need not look again whether another was told to wait."""
+
+
+@lru_cache(maxsize=16)
+def pace_of(run: Path, per_second: float | None) -> "Pace":
+    """Give the pace of a run, the same one to all that this process does for it."""
+    return Pace(run, per_second)
+
+
+@dataclass(slots=True)
 class Pace:
     """The pace of one run, the same for all its workers, in whichever process they are.
 
@@ -32,6 +44,7 @@ class Pace:
 
     run: Path
     per_second: float | None = None
+    _looked: float = -inf
 
     def waits(self) -> Iterator[float]:
         """Give the seconds to sleep, one after another, until the next request may be sent."""
@@ -65,9 +78,13 @@ class Pace:
 
     def wait(self) -> float:
         """Give the seconds until the next request may be sent."""
+        now = time.monotonic()
+        if now - self._looked < LOOK:
+            return 0.0
         try:
             until = self._sign.stat().st_mtime
         except FileNotFoundError:
+            self._looked = now
             return 0.0
         # Bounded as it was set, in case the clock was turned back since.
         return min(LONGEST_PAUSE, max(0.0, until - time.time()))
@@ -75,6 +92,7 @@ class Pace:
     def ease_off(self, seconds: float) -> None:
         """Keep every worker of the run from asking for so many seconds from now on."""
         until = time.time() + min(seconds, LONGEST_PAUSE)
+        self._looked = -inf
         with self._sign.open("a") as sign:
             # One at a time, so that a short pause never replaces a longer one.
             fcntl.flock(sign, fcntl.LOCK_EX)

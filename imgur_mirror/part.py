@@ -3,6 +3,7 @@
 import os
 import secrets
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from typing import Self
 
@@ -18,20 +19,26 @@ SMALL = 1 << 18
 
 _READ = 1 << 20
 
+_MINE, _NUMBERS = secrets.token_hex(4), count()
+"""What makes the names of this machine's files its own; with the process, which may be forked."""
+
 
 class Part:
     """The file an image is written to until it is whole: hashed, brought to the disk, then renamed.
 
     Up to `SMALL` bytes wait in memory: to make a file waits for the disk, and so is done once, by
-    `file`, where no event loop waits with it. Use it as a context manager: unless `place` was
+    `file`, where no event loop waits with it. What comes all at once needs no name that a later try
+    would find, and so no lock: it gets one of its own, `NAME.TOKEN.RUN.part`, which other runs
+    leave alone while its run lives. Use it as a context manager: unless `place` was
     called, what was written is kept when it can be continued (`RESUMABLE` bytes and an ETag) and
     removed when not.
     """
 
-    def __init__(self, target: Path) -> None:
+    def __init__(self, target: Path, run: str = "") -> None:
         self.target = target
         self.path = part_file(target)
         self.size = 0
+        self._run = run
         self._descriptor: int | None = None
         self._waiting: list[bytes] = []
         self._hashed = 0
@@ -63,9 +70,11 @@ class Part:
     @property
     def head(self) -> bytes:
         """The first bytes, enough to tell the kind of file."""
-        if self._descriptor is None:
-            return b"".join(self._waiting)[:64]
-        return os.pread(self._descriptor, 64, 0)
+        if self._descriptor is not None:
+            return os.pread(self._descriptor, 64, 0)
+        if self._waiting and len(self._waiting[0]) >= 64:
+            return self._waiting[0][:64]
+        return b"".join(self._waiting)[:64]
 
     def resume(self) -> str | None:
         """Take up what an earlier try left, and give its ETag; None where there is nothing to."""
@@ -86,9 +95,9 @@ class Part:
 
     def restart(self, etag: str | None = None) -> None:
         """Throw away what is there; `etag` is kept beside what comes, so that it can go on."""
+        if self.size:
+            self._waiting, self._digest = [], md5()
         self.size = self._hashed = 0
-        self._waiting = []
-        self._digest = md5()
         with said(self.path):
             if self._descriptor is not None:
                 os.ftruncate(self._descriptor, 0)
@@ -119,10 +128,12 @@ class Part:
             descriptor = self.file()
             if not synced:
                 os.fdatasync(descriptor)
-            self.path.rename(self.target)
+            os.rename(self.path, self.target)  # noqa: PTH104 - without a new Path for each file
             self._placed = True
             if self._has_etag:
                 self._etag.unlink(missing_ok=True)
+            os.close(descriptor)
+            self._descriptor = None
 
     def discard(self) -> None:
         """Throw away what is there, whatever could be continued."""
@@ -140,11 +151,7 @@ class Part:
             descriptor = self._open()
             if os.fstat(descriptor).st_size:
                 os.ftruncate(descriptor, 0)
-            _ = self.md5  # takes in what waits
-            waiting, self._waiting, self._hashed = b"".join(self._waiting), [], 0
-            self.size = 0
-            self._append(descriptor, waiting)
-            self.size = len(waiting)
+            self._fill(descriptor)
         return descriptor
 
     def ready(self) -> None:
@@ -153,7 +160,23 @@ class Part:
         Raises:
             StoreError: where it cannot be written.
         """
-        self.file()
+        if self._descriptor is None and self._run:
+            name = f"{self.target}.{_MINE}-{os.getpid()}-{next(_NUMBERS)}.{self._run}.part"
+            with said(self.target.parent):
+                flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+                self._descriptor = os.open(name, flags, 0o644)
+                self.path = Path(name)
+                self._fill(self._descriptor)
+        else:
+            self.file()
+
+    def _fill(self, descriptor: int) -> None:
+        """Write what waits in memory to the new file."""
+        _ = self.md5  # takes it in
+        waiting, self._waiting, self._hashed = b"".join(self._waiting), [], 0
+        self.size = 0
+        self._append(descriptor, waiting)
+        self.size = len(waiting)
 
     def _open(self) -> int:
         """Open `TARGET.part`, or one of its own name where another writer holds that."""
@@ -172,7 +195,7 @@ class Part:
         return self._descriptor
 
     def _append(self, descriptor: int, block: bytes) -> None:
-        written = 0
+        written = os.pwrite(descriptor, block, self.size)
         while written < len(block):
             written += os.pwrite(descriptor, block[written:], self.size + written)
 

@@ -5,11 +5,12 @@ the last files were written is written next, reaches the disk by one call, and i
 gets its name no sooner: at any instant, also after a loss of power, it is whole.
 """
 
+import asyncio
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from itertools import groupby
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread
@@ -19,7 +20,7 @@ from imgur_mirror.exchange import Exchange
 from imgur_mirror.models import Download
 from imgur_mirror.uploading import uploaded
 
-__all__ = ["placed"]
+__all__ = ["placed", "placed_async"]
 
 THREADS = 2
 """One writes while the other waits for the disk; more would only get into each other's way."""
@@ -28,13 +29,18 @@ MOST = 64
 """Files that are brought to the disk together, so that the first does not wait for long."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Finished:
-    """An exchange that has all that it asked for, and who is to be told of what became of it."""
+    """An exchange that has all that it asked for, and who is to be told of what became of it.
+
+    `loop` is that of an asyncio future; `outcome` is what the future gets.
+    """
 
     exchange: Exchange
     record: Callable[[Download], None]
-    done: Future[bool] = field(default_factory=Future)
+    future: Future[bool] | asyncio.Future[bool]
+    loop: asyncio.AbstractEventLoop | None = None
+    outcome: bool | BaseException = True
 
     @contextmanager
     def faults_told(self) -> Iterator[None]:
@@ -42,7 +48,7 @@ class _Finished:
         try:
             yield
         except BaseException as error:  # noqa: BLE001 - raised where it is waited for
-            self.done.set_exception(error)
+            self.outcome = error
 
 
 def placed(exchange: Exchange, record: Callable[[Download], None]) -> Future[bool]:
@@ -53,9 +59,19 @@ def placed(exchange: Exchange, record: Callable[[Download], None]) -> Future[boo
     """
     if exchange.folder.remote:
         return uploaded(exchange, record)
-    finished = _Finished(exchange, record)
-    _queue_of(os.getpid()).put(finished)
-    return finished.done
+    future: Future[bool] = Future()
+    _queue_of(os.getpid()).put(_Finished(exchange, record, future))
+    return future
+
+
+def placed_async(exchange: Exchange, record: Callable[[Download], None]) -> asyncio.Future[bool]:
+    """Do as `placed` does, for the running event loop, which is woken once for several files."""
+    if exchange.folder.remote:
+        return asyncio.wrap_future(uploaded(exchange, record))
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[bool] = loop.create_future()
+    _queue_of(os.getpid()).put(_Finished(exchange, record, future, loop))
+    return future
 
 
 _queues: dict[int, SimpleQueue[_Finished]] = {}
@@ -64,14 +80,19 @@ _making = Lock()
 
 def _queue_of(process: int) -> SimpleQueue[_Finished]:
     """Give the queue of this process; a forked one has its own, as it has no threads."""
-    with _making:
-        if process not in _queues:
-            queue: SimpleQueue[_Finished] = SimpleQueue()
-            for number in range(THREADS):
-                name = f"placing-{number}"
-                Thread(target=_serve, args=[queue], name=name, daemon=True).start()
-            _queues[process] = queue
+    if process not in _queues:
+        with _making:
+            if process not in _queues:
+                _queues[process] = _served_queue()
     return _queues[process]
+
+
+def _served_queue() -> SimpleQueue[_Finished]:
+    queue: SimpleQueue[_Finished] = SimpleQueue()
+    for number in range(THREADS):
+        name = f"placing-{number}"
+        Thread(target=_serve, args=[queue], name=name, daemon=True).start()
+    return queue
 
 
 def _serve(queue: SimpleQueue[_Finished]) -> None:
@@ -98,17 +119,32 @@ def _place(finished: list[_Finished]) -> None:
                 sync_files([file for file in files if file is not None])
         except BaseException as error:  # noqa: BLE001 - each of them failed by it
             for one in together:
-                one.done.set_exception(error)
+                one.outcome = error
             continue
         for one in together:
             with one.faults_told():
                 one.record(one.exchange.place())
-                one.done.set_result(True)
+    for loop, told in groupby(finished, key=lambda one: one.loop):
+        if loop is None:
+            _tell(told)
+        else:
+            # A loop that is closed has nobody left who waits.
+            with suppress(RuntimeError):
+                loop.call_soon_threadsafe(_tell, list(told))
 
 
 def _is_complete(one: _Finished) -> bool:
+    """Tell whether there is something to place; not where more is asked for, or it is wrong."""
     with one.faults_told():
-        if one.exchange.complete():
-            return True
-        one.done.set_result(False)
-    return False
+        one.outcome = one.exchange.complete()
+    return one.outcome is True
+
+
+def _tell(finished: Iterable[_Finished]) -> None:
+    for one in finished:
+        if one.future.done():
+            continue  # cancelled
+        if isinstance(one.outcome, BaseException):
+            one.future.set_exception(one.outcome)
+        else:
+            one.future.set_result(one.outcome)

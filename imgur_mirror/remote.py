@@ -32,7 +32,7 @@ from imgur_mirror.manifest import (
     enter,
     entries_in,
     is_image,
-    manifest_text,
+    manifest_blocks,
     ordered,
     outcomes_in,
     set_aside,
@@ -280,7 +280,8 @@ class RemoteFolder(AlbumFolder):
         images = {image.id: image for image in album.images}
         for download in downloads:
             enter(entries, download)
-        self.objects.write(MANIFEST, manifest_text(album, ordered(entries, images)))
+        blocks = manifest_blocks(album, ordered(entries, images))
+        self.objects.write(MANIFEST, b"".join(blocks))
         self.objects.remove(self._over())
 
     def _over(self) -> list[str]:

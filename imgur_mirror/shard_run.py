@@ -221,7 +221,7 @@ class ShardRun:
             about = {"kind": address.kind, "id": address.id, "folder": rows[0][0]}
             about["rows"] = [asdict(row) for _, row in rows]  # type: ignore[assignment]
             path = self._folder.state / f"{address.kind}-{address.id}.album"
-            write_whole(path, json.dumps(about).encode())
+            write_whole(path, [json.dumps(about).encode()])
 
     # What became of it
 
@@ -299,7 +299,8 @@ def _images(entries: Sequence[Entry]) -> dict[str, Image]:
             images.setdefault(same(entry.link), entry)
     names = distinct([image.name for image in images.values()])
     return {
-        link: replace(image, id=name, name=name)
+        # Of a link no more is known; to replace these two among all takes several times as long.
+        link: Image(id=name, name=name, link=image.link, type=image.type)
         for (link, image), name in zip(images.items(), names, strict=True)
     }
 

@@ -10,13 +10,14 @@ import hashlib
 import json
 import os
 import re
+import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from imgur_mirror.disk import said, try_lock
 from imgur_mirror.folder import StoredFile
@@ -46,13 +47,27 @@ _META = b"imgur_mirror"
 class Shard:
     """Some consecutive rows of the input; `first` is the number of the first, counted from 0.
 
-    `read` is the share of the whole input that ends with this shard.
+    There are `count` of them, `packed`: a Dask scheduler unpickles what it hands on, and remembers
+    what its last thousand steps were about. `read` is the share of the whole input that ends with
+    this shard.
     """
 
     number: int
     first: int
-    texts: tuple[str, ...]
+    count: int
+    packed: bytes
     read: float = 1.0
+
+    @classmethod
+    def of(cls, number: int, first: int, texts: Sequence[str], read: float = 1.0) -> Self:
+        """Pack some rows."""
+        packed = zlib.compress(json.dumps(texts).encode(), level=1)
+        return cls(number, first, len(texts), packed, read)
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The rows; unpacked at each call."""
+        return tuple(json.loads(zlib.decompress(self.packed)))
 
     def __str__(self) -> str:
         return f"{self.number:06}"
@@ -75,11 +90,11 @@ def shards(source: Source, size: int) -> Iterator[Shard]:
         texts += rows.texts
         read = rows.read
         while len(texts) >= size:
-            yield Shard(number, number * size, tuple(texts[:size]), read)
+            yield Shard.of(number, number * size, texts[:size], read)
             del texts[:size]
             number += 1
     if texts:
-        yield Shard(number, number * size, tuple(texts), read)
+        yield Shard.of(number, number * size, texts, read)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ import aiohttp
 from imgur_mirror.batch import Batch, Work
 from imgur_mirror.exchange import FAILURES, SMALL, Exchange, unexpected
 from imgur_mirror.models import Download, Piece
-from imgur_mirror.placing import placed
+from imgur_mirror.placing import placed_async
 from imgur_mirror.sessions_async import SharedConnections, connections, shared_connections
 from imgur_mirror.settings import Wire
 from imgur_mirror.store import AlbumFolder
@@ -96,7 +96,7 @@ async def _fetch_async(
 
 async def _placed_async(exchange: Exchange, work: Work) -> bool:
     """Wait until it is placed; when cancelled as well: the file must not be closed before."""
-    done = asyncio.wrap_future(placed(exchange, work.record))
+    done = placed_async(exchange, work.record)
     try:
         return await asyncio.shield(done)
     except asyncio.CancelledError:

@@ -1,8 +1,6 @@
 """One request to the API over the wire: bounded in time and in size, and never redirected."""
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
 from importlib.metadata import version
 from typing import Any
@@ -10,10 +8,9 @@ from typing import Any
 import requests
 import urllib3
 
-__all__ = ["FAILURES", "LARGEST_ANSWER", "Answer", "Transport", "reason"]
+from imgur_mirror.answers import LARGEST_ANSWER, Answer
 
-LARGEST_ANSWER = 32 << 20
-"""Bytes of a body, unpacked; an album of 3,500 images is about 5 MB."""
+__all__ = ["FAILURES", "Transport", "reason"]
 
 FAILURES = (OSError, urllib3.exceptions.HTTPError)
 """What `Transport.ask` raises when there is no answer, or no end of one."""
@@ -21,15 +18,6 @@ FAILURES = (OSError, urllib3.exceptions.HTTPError)
 _BLOCK = 64 << 10
 # Read timeouts that one answer may take in all.
 _PATIENCE = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """One answer of the server; the body is None where it was too large to be read."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes | None
 
 
 class Transport:

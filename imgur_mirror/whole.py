@@ -51,6 +51,8 @@ class WholeExchange(Exchange):
 
     def _resumed(self) -> str | None:
         """Take up what an earlier try left, and give its ETag."""
+        if self.image.size is not None and self.image.size < RESUMABLE:
+            return None
         try:
             return self._part.resume()
         except BaseException:

@@ -15,12 +15,11 @@ from types import TracebackType
 from typing import Any, Self, cast
 from uuid import uuid4
 
-from prefect import Task
 from prefect.client.schemas.objects import RunInput, State
 from prefect.context import AsyncClientContext
 from prefect.futures import PrefectConcurrentFuture, PrefectFuture, PrefectWrappedFuture
-from prefect.task_engine import run_task_async, run_task_sync
 from prefect.task_runners import TaskRunner
+from prefect.tasks import Task
 from prefect.utilities.annotations import quote
 from prefect.utilities.collections import StopVisiting, visit_collection
 
@@ -182,6 +181,9 @@ class AsyncTaskRunner(TaskRunner[PrefectConcurrentFuture[Any]]):
 
 async def _run(live: _Live, upstream: list[PrefectFuture[Any]], call: dict[str, Any]) -> State[Any]:
     """Run a task, when its turn has come, on the loop or in a thread beside it."""
+    # Imported where it is used, as below: it takes long, and who imports a flow may not run it.
+    from prefect.task_engine import run_task_async
+
     async with live.slot(upstream):
         if not call["task"].isasync:
             return await asyncio.to_thread(_run_sync, call)
@@ -191,6 +193,8 @@ async def _run(live: _Live, upstream: list[PrefectFuture[Any]], call: dict[str, 
 
 
 def _run_sync(call: dict[str, Any]) -> State[Any]:
+    from prefect.task_engine import run_task_sync
+
     return cast(State[Any], run_task_sync(**call))
 
 

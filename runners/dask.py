@@ -56,6 +56,8 @@ CONFIG = {
     # A worker takes the next task run when it has done its last, and keeps none in store.
     "distributed.scheduler.worker-saturation": 1.0,
     "distributed.worker.profile.enabled": False,
+    # Fifty health checks a second of each loop would take the interpreter from the downloads.
+    "distributed.admin.tick.interval": "1s",
 }
 
 _starting = Lock()

@@ -1,8 +1,7 @@
 """The album's listing, as one task."""
 
-from prefect import task
 from prefect.cache_policies import NO_CACHE
-from prefect.tasks import Task
+from prefect.tasks import Task, task
 
 from imgur_mirror.address import Address
 from imgur_mirror.models import Album, Sealed

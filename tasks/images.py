@@ -5,9 +5,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from prefect import task
 from prefect.cache_policies import NO_CACHE
-from prefect.tasks import Task
+from prefect.tasks import Task, task
 
 from imgur_mirror.batch import Batch, BatchFailed, settled
 from imgur_mirror.models import Download, Sealed, Strategy

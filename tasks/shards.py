@@ -4,10 +4,9 @@ import re
 from threading import Lock
 from typing import Any
 
-from prefect import task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
-from prefect.tasks import Task
+from prefect.tasks import Task, task
 
 from imgur_mirror.address import Address, Kind
 from imgur_mirror.models import Album, Sealed, Strategy

@@ -1,6 +1,7 @@
 """What several test files need: one Prefect server and one stand-in a session."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -12,6 +13,23 @@ from typing import Any
 import pytest
 
 from standin.process import running
+
+# A shell without job control has what it starts in the background ignore SIGINT, and so would what
+# the tests start, in order to stop it by that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+LONGEST = ("test_worker", "test_engines", "test_browser", "test_faults", "test_runners")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest: one of them at the end would be waited for alone."""
+
+    def place(item: pytest.Item) -> int:
+        name = item.path.stem
+        return LONGEST.index(name) if name in LONGEST else len(LONGEST)
+
+    items.sort(key=place)
 
 
 @pytest.fixture(scope="session")

@@ -122,3 +122,18 @@ def test_what_stands_alone_loads_alone(package, never):
     ).stdout.split()
     assert set(names) <= set(loaded)
     assert {top(name) for name in loaded} & never == set()
+
+
+def test_a_flow_loads_what_it_needs_before_it_runs():
+    """Told by the interpreter; prefect.main sets up logging, and takes longer than all of ours."""
+    waits = {
+        *("PIL", "aiohttp", "dask", "distributed", "imgurpython", "matplotlib"),
+        *("numpy", "pandas", "prefect.flow_engine", "prefect.main", "prefect.task_engine"),
+        *("prefect_dask", "pyarrow", "requests", "urllib3"),
+    }
+    code = "import sys, flows.mirror_album\nprint(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=ROOT
+    ).stdout.split()
+    assert "prefect.flows" in loaded
+    assert set(loaded) & waits == set()

@@ -21,7 +21,7 @@ from benchmarks.measuring import (
     in_turns,
 )
 from benchmarks.naive import WAYS
-from benchmarks.readme import BEGIN, END, filled
+from benchmarks.readme import filled
 from benchmarks.report import Results, markdown, read, text, write
 from benchmarks.sources import Source, limit, of_standin
 from benchmarks.tools import TOOLS, installed
@@ -176,12 +176,14 @@ def test_rows_of_different_numbers_of_images_are_compared_by_the_image():
 
 def test_the_readme_gets_the_table_between_its_marks():
     table = markdown(results())
-    text = filled(f"before\n{BEGIN}\nold\n{END}\nafter", table)
+    begin, end = "<!-- bench:begin -->", "<!-- bench:end -->"
+    other = "<!-- scale:begin -->\nother\n<!-- scale:end -->"
+    text = filled(f"before\n{begin}\nold\n{end}\n{other}\nafter", "bench", table)
 
-    assert text == f"before\n{BEGIN}\n{table}\n{END}\nafter"
+    assert text == f"before\n{begin}\n{table}\n{end}\n{other}\nafter"
     assert "| ours | 2.00 s | 1.50 s – 2.50 s | 2.00 |" in table
     with pytest.raises(ValueError, match="bench:begin"):
-        filled("no marks", table)
+        filled("no marks", "bench", table)
 
 
 def test_a_quick_run_ends_well_and_keeps_its_results(tmp_path):

@@ -5,7 +5,6 @@ import os
 from collections import Counter
 from pathlib import Path
 
-import httpx
 import pytest
 from PIL import Image, ImageColor
 
@@ -16,6 +15,7 @@ from flows.mirror_album import mirror_album
 from imgur_mirror.charts import PARTS
 from imgur_mirror.models import Strategy
 from imgur_mirror.names import artifact_key
+from tests.prefect_api import artifacts, ask, filtered, read
 from tests.test_mirror_album import new_album
 
 PATIENCE = 60_000
@@ -42,10 +42,7 @@ class Seen:
 
     def pictures(self, key):
         """Open the latest artifact of a key, and give its pictures once the first is there."""
-        name = f"{key}-{artifact_key(self.album)}"
-        wanted = {"artifacts": {"key": {"any_": [name]}}, "sort": "CREATED_DESC"}
-        listed = httpx.post(f"{self.api}/artifacts/filter", json=wanted, timeout=30).json()
-        identity = listed[0]["id"]
+        identity = artifacts(self.api, f"{key}-{artifact_key(self.album)}")[0]["id"]
         found = self.open(f"artifacts/artifact/{identity}").locator("img[src^='data:image/']")
         found.first.wait_for()
         return found
@@ -86,8 +83,7 @@ def ui(request, browser, prefect_server, album):
 
 
 def test_the_run_form_offers_choices_and_refuses_what_is_out_of_bounds(ui):
-    found = httpx.get(f"{ui.api}/deployments/name/mirror-album/on-demand").raise_for_status()
-    identity = found.json()["id"]
+    identity = read(f"{ui.api}/deployments/name/mirror-album/on-demand")["id"]
     page = ui.open(f"deployments/deployment/{identity}/run")
     page.get_by_text("always has one").wait_for()
     chosen = page.get_by_role("button", name="async").or_(page.get_by_label("Select strategy"))
@@ -113,14 +109,13 @@ def test_the_run_form_offers_choices_and_refuses_what_is_out_of_bounds(ui):
 
 def runs(ui, deployment):
     wanted = {"deployments": {"id": {"any_": [deployment]}}}
-    found = httpx.post(f"{ui.api}/flow_runs/count", json=wanted, timeout=30)
-    return found.raise_for_status().json()
+    return ask("POST", f"{ui.api}/flow_runs/count", wanted).raise_for_status().json()
 
 
 def test_a_run_shows_its_task_runs_and_artifacts(ui):
-    wanted = {"flow_runs": {"name": {"like_": f"{ui.album} · async"}}}
-    found = httpx.post(f"{ui.api}/flow_runs/filter", json=wanted, timeout=30)
-    page = ui.open(f"runs/flow-run/{found.json()[0]['id']}")
+    wanted = {"name": {"like_": f"{ui.album} · async"}}
+    (run,) = filtered(ui.api, "flow_runs", flow_runs=wanted)
+    page = ui.open(f"runs/flow-run/{run['id']}")
     page.get_by_text("Completed").first.wait_for()
     page.get_by_text("Task Runs", exact=True).first.click()
     page.get_by_text(f"publish {ui.album}").first.wait_for()

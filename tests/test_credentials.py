@@ -1,13 +1,14 @@
 """Credentials from a Prefect block: used by a run, and kept from everyone who reads of it."""
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
-import httpx
 import pytest
 
+from tests.prefect_api import ask, filtered, read
 from tests.test_mirror_album import contents, new_album, stored
 
 PROJECT = Path(__file__).parent.parent
@@ -19,21 +20,17 @@ def block(prefect_server):
     """The name of a block that was made as the UI makes one, of the type that was registered."""
     ran = python("-m", "deployments.register")
     assert ran.returncode == 0, ran.stderr
-    kind = get(f"{prefect_server}/block_types/slug/imgur-credentials")
-    wanted = {"block_schemas": {"block_type_id": {"any_": [kind["id"]]}}}
-    found = httpx.post(f"{prefect_server}/block_schemas/filter", json=wanted, timeout=30)
+    kind = read(f"{prefect_server}/block_types/slug/imgur-credentials")
+    wanted = {"block_type_id": {"any_": [kind["id"]]}}
+    schemas = filtered(prefect_server, "block_schemas", block_schemas=wanted)
     made = {
         "name": "mine",
         "block_type_id": kind["id"],
-        "block_schema_id": found.raise_for_status().json()[0]["id"],
+        "block_schema_id": schemas[0]["id"],
         "data": {"client_id": ID, "client_secret": SECRET},
     }
-    httpx.post(f"{prefect_server}/block_documents/", json=made, timeout=30).raise_for_status()
+    ask("POST", f"{prefect_server}/block_documents/", made).raise_for_status()
     return "mine"
-
-
-def get(address):
-    return httpx.get(address, timeout=30).raise_for_status().json()
 
 
 def python(*arguments, **environment):
@@ -63,8 +60,7 @@ def test_a_run_uses_the_block_and_tells_nobody(block, imgur, downloads, prefect_
 
     told = ran.stdout + ran.stderr
     for what in ("flow_runs", "task_runs", "logs", "artifacts", "block_documents", "events"):
-        found = httpx.post(f"{prefect_server}/{what}/filter", json={}, timeout=30)
-        told += found.raise_for_status().text
+        told += json.dumps(filtered(prefect_server, what), ensure_ascii=False)
     assert album in told
     assert ID not in told
     assert SECRET not in told

@@ -7,7 +7,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from queue import Queue
 
-import httpx
 import pytest
 import yaml
 from prefect import flow
@@ -17,6 +16,7 @@ from prefect.states import Failed
 from deployments.notify import main as notify
 from deployments.serve import deployments
 from deployments.watch import automation, watch
+from tests.prefect_api import delete, filtered
 
 PROJECT = Path(__file__).parent.parent
 LISTED = yaml.safe_load((PROJECT / "prefect.yaml").read_text())["deployments"]
@@ -26,12 +26,13 @@ def test_each_deployment_names_a_flow_and_its_parameters():
     made = deployments()
     assert [(one.flow_name, one.name) for one in made] == [
         ("mirror-album", "on-demand"),
+        ("mirror-many", "on-demand"),
         ("mirror-albums", "nightly"),
         ("compare-strategies", "weekly"),
     ]
 
 
-@pytest.mark.parametrize("entry", LISTED, ids=lambda entry: entry["name"])
+@pytest.mark.parametrize("entry", LISTED, ids=lambda entry: entry["entrypoint"])
 def test_the_parameters_are_the_flows(entry):
     module, _, name = entry["entrypoint"].rpartition(".")
     flow = getattr(__import__(module, fromlist=[name]), name)
@@ -50,10 +51,10 @@ def test_no_path_of_a_machine_is_in_the_file():
 def test_the_watch_is_set_once(prefect_server):
     watch()
     watch()
-    found = httpx.post(f"{prefect_server}/automations/filter", json={}, timeout=10).json()
-    mine = [one for one in found if one["name"] == automation()["name"]]
+    mine = automations(prefect_server, automation()["name"])
+    for one in mine:
+        delete(f"{prefect_server}/automations/{one['id']}")
     assert len(mine) == 1
-    httpx.delete(f"{prefect_server}/automations/{mine[0]['id']}", timeout=10).raise_for_status()
 
 
 # Being told
@@ -108,12 +109,11 @@ def test_a_failed_run_of_a_deployment_is_told_once(told, prefect_server):
         assert run in first["body"]
         assert bodies.empty()
     finally:
-        httpx.delete(f"{prefect_server}/automations/{mine['id']}", timeout=10).raise_for_status()
+        delete(f"{prefect_server}/automations/{mine['id']}")
 
 
 def automations(api, word):
-    found = httpx.post(f"{api}/automations/filter", json={}, timeout=10).json()
-    return [one for one in found if word in one["name"]]
+    return [one for one in filtered(api, "automations") if word in one["name"]]
 
 
 def run_as_deployed(api):
@@ -122,11 +122,13 @@ def run_as_deployed(api):
     from prefect.flow_engine import run_flow
 
     deployment = ends_badly.to_deployment("told", tags=["imgur"]).apply()
-    with get_client(sync_client=True) as client:
-        made = client.request("POST", f"/deployments/{deployment}/create_flow_run", json={})
-        run = client.read_flow_run(made.json()["id"])
-    run_flow(ends_badly, flow_run=run, return_type="state")
-    httpx.delete(f"{api}/deployments/{deployment}", timeout=10).raise_for_status()
+    try:
+        with get_client(sync_client=True) as client:
+            made = client.request("POST", f"/deployments/{deployment}/create_flow_run", json={})
+            run = client.read_flow_run(made.json()["id"])
+        run_flow(ends_badly, flow_run=run, return_type="state")
+    finally:
+        delete(f"{api}/deployments/{deployment}")
     return str(run.id)
 
 

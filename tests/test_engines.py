@@ -14,12 +14,13 @@ import httpx
 import psutil
 import pytest
 
-from benchmarks.crash import members
+from benchmarks.session import members
 from deployments.watch import automation
 from flows import server
 from imgur_mirror.models import Strategy
 from imgur_mirror.names import artifact_key
 from standin.process import running
+from tests.prefect_api import ask, delete, eventually, filtered, read
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -115,8 +116,13 @@ class Run:
 
     def state(self, api):
         """The state of the flow's own run at the server."""
-        wanted = {"flow_runs": {"name": {"like_": f"{self.album} · "}}, "sort": "START_TIME_DESC"}
-        return httpx.post(f"{api}/flow_runs/filter", json=wanted).json()[0]["state_name"]
+        return runs_of(api, self.album)[-1]["state_name"]
+
+
+def runs_of(api, album):
+    """The runs of the flow for an album, the latest last."""
+    wanted = {"name": {"like_": f"{album} · "}}
+    return filtered(api, "flow_runs", flow_runs=wanted, sort="START_TIME_ASC")
 
 
 @contextmanager
@@ -129,13 +135,6 @@ def ended(*runs):
             for process in members(run.process.pid):
                 process.kill()
             run.process.wait()
-
-
-def eventually(condition, seconds=LONG):
-    deadline = time.monotonic() + seconds
-    while not (met := condition()) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return met
 
 
 def names(images):
@@ -151,15 +150,16 @@ PATIENCE = 45
 @pytest.fixture(scope="module")
 def killed(imgur, prefect_server, tmp_path_factory):
     """A run that was killed in mid-work, and the images of its album."""
-    made = httpx.post(f"{prefect_server}/automations/", json=automation(PATIENCE))
-    made.raise_for_status()
-    images = imgur.album("Killed1", [40_000] * 40)
-    run = Run(imgur, "Killed1", "async", tmp_path_factory.mktemp("killed") / "mirror")
-    with ended(run):
-        assert run.await_that(lambda: len(run.whole(images)) >= 8)
-        run.kill()
-    yield run, images
-    httpx.delete(f"{prefect_server}/automations/{made.json()['id']}").raise_for_status()
+    made = ask("POST", f"{prefect_server}/automations/", automation(PATIENCE)).raise_for_status()
+    try:
+        images = imgur.album("Killed1", [40_000] * 40)
+        run = Run(imgur, "Killed1", "async", tmp_path_factory.mktemp("killed") / "mirror")
+        with ended(run):
+            assert run.await_that(lambda: len(run.whole(images)) >= 8)
+            run.kill()
+        yield run, images
+    finally:
+        delete(f"{prefect_server}/automations/{made.json()['id']}")
 
 
 def test_the_next_run_completes_what_a_killed_one_began(killed, imgur, prefect_server):
@@ -206,8 +206,7 @@ def is_worker(process, run, imgur):
 
 def report(api, album):
     """The table of images that the latest run of an album published."""
-    found = httpx.get(f"{api}/artifacts/images-{artifact_key(album)}/latest").raise_for_status()
-    return json.loads(found.json()["data"])
+    return json.loads(read(f"{api}/artifacts/images-{artifact_key(album)}/latest")["data"])
 
 
 # The server is away
@@ -322,10 +321,8 @@ def test_a_run_that_is_told_to_stop_stops_the_server_that_it_started(quick, tmp_
 
 def test_a_killed_run_does_not_stay_running(killed, prefect_server):
     dead, _ = killed
-    wanted = {"flow_runs": {"name": {"like_": f"{dead.album} · "}}, "sort": "START_TIME_ASC"}
 
     def states():
-        found = httpx.post(f"{prefect_server}/flow_runs/filter", json=wanted).json()
-        return [run["state_name"] for run in found]
+        return [run["state_name"] for run in runs_of(prefect_server, dead.album)]
 
     assert eventually(lambda: states() == ["Crashed", "Completed"]), states()

@@ -12,7 +12,6 @@ from email.utils import formatdate
 from functools import cache
 from pathlib import Path
 
-import httpx
 import pytest
 from prefect.settings import PREFECT_API_URL
 
@@ -20,6 +19,7 @@ from flows.mirror_album import mirror_album
 from imgur_mirror.models import Strategy
 from imgur_mirror.names import artifact_key
 from standin.process import running
+from tests.prefect_api import artifacts
 
 pytestmark = [pytest.mark.usefixtures("prefect_server"), pytest.mark.timeout(180)]
 
@@ -244,9 +244,7 @@ class Run:
 
 def artifact(key):
     """The rows of the latest table of a key."""
-    wanted = {"sort": "CREATED_DESC", "artifacts": {"key": {"any_": [key]}}, "limit": 1}
-    found = httpx.post(f"{PREFECT_API_URL.value()}/artifacts/filter", json=wanted, timeout=30)
-    return json.loads(found.raise_for_status().json()[0]["data"])
+    return json.loads(artifacts(PREFECT_API_URL.value(), key)[0]["data"])
 
 
 def mirror(standin, name, images, folder, strategy, workers=WORKERS, **settings):

@@ -4,11 +4,9 @@ import hashlib
 import json
 import os
 import secrets
-import time
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 import requests
 from prefect.client.orchestration import get_client
@@ -16,6 +14,8 @@ from prefect.client.orchestration import get_client
 from flows.mirror_album import mirror_album
 from imgur_mirror.models import Mirrored, Outcome, Strategy
 from imgur_mirror.names import artifact_key
+from tests import prefect_api
+from tests.prefect_api import eventually, filtered
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
@@ -167,22 +167,13 @@ def test_the_runs_are_named_and_recorded(imgur, downloads, prefect_server):
         run = client.read_flow_run(state.state_details.flow_run_id)
     assert run.name == f"{album} · threads"
     expected = {*contents(imgur, album), album, f"publish {album}"}
-    assert expected <= task_run_names(prefect_server)
 
+    def names() -> set[str]:
+        found = filtered(prefect_server, "task_runs", sort="EXPECTED_START_TIME_DESC")
+        return {run["name"] for run in found}
 
-def task_run_names(api: str) -> set[str]:
-    """The names of all task runs, once the server has written down the last of them."""
-    names: set[str] = set()
-    for _ in range(100):
-        found = httpx.post(
-            f"{api}/task_runs/filter", json={"sort": "EXPECTED_START_TIME_DESC"}, timeout=10
-        )
-        now = {run["name"] for run in found.json()}
-        if now == names:
-            return now
-        names = now
-        time.sleep(1.2)
-    return names
+    # The server writes task runs down late.
+    assert eventually(lambda: expected <= names(), 60), expected - names()
 
 
 def test_the_timings_are_artifacts(imgur, downloads, prefect_server):
@@ -206,10 +197,7 @@ def test_the_timings_are_artifacts(imgur, downloads, prefect_server):
 
 def artifact(key: str) -> Any:
     """The data of the latest artifact of a key."""
-    body = {"sort": "CREATED_DESC", "artifacts": {"key": {"any_": [key]}}}
-    api = os.environ["PREFECT_API_URL"]
-    found = httpx.post(f"{api}/artifacts/filter", json=body, timeout=10).raise_for_status().json()
-    return found[0]["data"]
+    return prefect_api.artifacts(os.environ["PREFECT_API_URL"], key)[0]["data"]
 
 
 def markdown(key: str) -> str:

@@ -3,15 +3,15 @@
 import os
 import re
 import secrets
-import time
 from pathlib import Path
 
-import httpx
 import pytest
 import requests
 
 from flows.mirror_album import mirror_album
 from imgur_mirror.names import artifact_key
+from tests import prefect_api
+from tests.prefect_api import eventually, filtered
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
@@ -27,27 +27,21 @@ def album(imgur):
     return name
 
 
-def asked(path, **body):
-    """What the server's API has."""
-    url = f"{os.environ['PREFECT_API_URL']}/{path}/filter"
-    return httpx.post(url, json=body, timeout=10).raise_for_status().json()
-
-
 def artifacts(key):
-    """All artifacts of a key, the latest first."""
-    found = asked("artifacts", sort="CREATED_DESC", artifacts={"key": {"any_": [key]}})
+    """The data of all artifacts of a key, the latest first."""
+    found = prefect_api.artifacts(os.environ["PREFECT_API_URL"], key)
     return [artifact["data"] for artifact in found]
 
 
 def logged(run, text):
     """The lines of a run's log that hold a text, once there is one."""
-    of = {"flow_run_id": {"any_": [str(run)]}}
-    for _ in range(100):
-        lines = [line["message"] for line in asked("logs", logs=of) if text in line["message"]]
-        if lines:
-            return lines
-        time.sleep(0.2)
-    return []
+    wanted = {"flow_run_id": {"any_": [str(run)]}}
+
+    def lines():
+        found = filtered(os.environ["PREFECT_API_URL"], "logs", logs=wanted)
+        return [line["message"] for line in found if text in line["message"]]
+
+    return eventually(lines, 20)
 
 
 def test_the_pages_lie_beside_the_mirror_and_nothing_in_it(album, downloads):
@@ -110,6 +104,7 @@ def test_the_log_has_a_line_a_phase_and_none_an_image(album, downloads):
     (line,) = logged(run, "fetched")
     assert line.startswith("fetched 3 images (12 kB) in ")
     names = [row.name for row in state.result().downloads]
-    lines = [line["message"] for line in asked("logs", sort="TIMESTAMP_DESC")]
+    latest = filtered(os.environ["PREFECT_API_URL"], "logs", sort="TIMESTAMP_DESC")
+    lines = [line["message"] for line in latest]
     assert any("fetched" in line for line in lines)
     assert not [line for line in lines for name in names if name in line]

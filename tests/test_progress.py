@@ -3,11 +3,9 @@
 import secrets
 import socket
 import threading
-import time
 from contextlib import closing, contextmanager, suppress
 from urllib.parse import urlsplit
 
-import httpx
 import pytest
 from prefect import flow
 from prefect.settings import PREFECT_API_URL, temporary_settings
@@ -20,6 +18,7 @@ from imgur_mirror.names import artifact_key
 from imgur_mirror.plan import Plan
 from imgur_mirror.progress import Progress
 from imgur_mirror.store import album_folder
+from tests.prefect_api import artifacts, eventually
 
 
 @pytest.fixture
@@ -152,20 +151,13 @@ def named(tmp_path):
 
 def shown(api, folder):
     """The artifact's percentage and words; None while there is none."""
-    key = f"progress-{artifact_key(folder.path.name)}"
-    found = httpx.post(
-        f"{api}/artifacts/filter", json={"artifacts": {"key": {"any_": [key]}}}, timeout=10
-    ).json()
+    found = artifacts(api, f"progress-{artifact_key(folder.path.name)}")
     assert len(found) <= 1
     return (found[0]["data"], found[0]["description"]) if found else None
 
 
 def awaited(api, folder, what):
-    for _ in range(200):
-        if shown(api, folder) == what:
-            return
-        time.sleep(0.1)
-    raise AssertionError(f"{shown(api, folder)} instead of {what}")
+    assert eventually(lambda: shown(api, folder) == what, 30), shown(api, folder)
 
 
 def test_the_artifact_follows_a_run_to_its_end(named, prefect_server):

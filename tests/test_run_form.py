@@ -2,12 +2,19 @@
 
 import re
 
-import httpx
 import pytest
 
 from deployments.up import deploy
+from tests.prefect_api import ask, delete, read
 
-NAMES = ["mirror-album/on-demand", "mirror-albums/nightly", "compare-strategies/weekly"]
+NAMES = [
+    "mirror-album/on-demand",
+    "mirror-many/on-demand",
+    "mirror-albums/nightly",
+    "compare-strategies/weekly",
+]
+ASKED_FOR = {"mirror-many/on-demand": {"source": "links.txt"}}
+"""What has no default; an album, where nothing else is said."""
 FOUR = ["sequential", "threads", "dask", "async"]
 
 
@@ -15,15 +22,10 @@ FOUR = ["sequential", "threads", "dask", "async"]
 def deployed(prefect_server):
     """The deployments as the server has them, by name; they are gone afterwards."""
     deploy()
-    found = {name: read(prefect_server, name) for name in NAMES}
+    found = {name: read(f"{prefect_server}/deployments/name/{name}") for name in NAMES}
     yield found
     for one in found.values():
-        httpx.delete(f"{prefect_server}/deployments/{one['id']}", timeout=30).raise_for_status()
-
-
-def read(api, name):
-    found = httpx.get(f"{api}/deployments/name/{name}", timeout=30)
-    return found.raise_for_status().json()
+        delete(f"{prefect_server}/deployments/{one['id']}")
 
 
 def fields(deployment):
@@ -48,7 +50,7 @@ def test_each_field_says_what_it_is(name, deployed):
 
 
 @pytest.mark.parametrize(
-    ("name", "field"), list(zip(NAMES, ["strategy", "strategy", "strategies"], strict=True))
+    ("name", "field"), list(zip(NAMES, [*["strategy"] * 3, "strategies"], strict=True))
 )
 def test_strategies_are_a_choice(name, field, deployed):
     assert set(choices(deployed[name], field)) >= set(FOUR)
@@ -74,7 +76,8 @@ def test_workers_have_bounds(name, deployed):
 )
 def test_a_bad_value_is_refused_before_anything_runs(name, wrong, said, deployed, prefect_server):
     known = {field: value for field, value in wrong.items() if field in fields(deployed[name])}
-    answer = create(prefect_server, deployed[name], {"album": "PdA9Amq", **known})
+    asked_for = ASKED_FOR.get(name, {"album": "PdA9Amq"})
+    answer = create(prefect_server, deployed[name], asked_for | known)
     assert 400 <= answer.status_code < 500
     assert said in answer.json()["detail"]
     assert next(iter(known)) in answer.json()["detail"]
@@ -87,9 +90,16 @@ def test_an_album_is_asked_for(parameters, deployed, prefect_server):
     assert "album" in answer.json()["detail"]
 
 
+@pytest.mark.parametrize("parameters", [{}, {"source": ""}, {"source": None}], ids=str)
+def test_a_source_is_asked_for(parameters, deployed, prefect_server):
+    answer = create(prefect_server, deployed["mirror-many/on-demand"], parameters)
+    assert 400 <= answer.status_code < 500
+    assert "source" in answer.json()["detail"]
+
+
 def create(api, deployment, parameters):
     address = f"{api}/deployments/{deployment['id']}/create_flow_run"
-    return httpx.post(address, json={"parameters": parameters}, timeout=30)
+    return ask("POST", address, {"parameters": parameters})
 
 
 def test_what_the_form_offers_is_taken(deployed, prefect_server):

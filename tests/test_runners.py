@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from imgur_mirror.models import Strategy
 from runners import AsyncTaskRunner, task_runner, warm_up
+from tests.prefect_api import eventually
 
 pytestmark = [pytest.mark.usefixtures("prefect_server"), pytest.mark.timeout(120)]
 
@@ -474,7 +474,7 @@ class TestDask:
         assert out.strip().isdigit(), error
         assert "Traceback" not in error
         assert "distributed" not in error
-        assert eventually(lambda: members(process.pid) == [])
+        assert eventually(lambda: members(process.pid) == [], LONG)
 
     def test_context_is_what_prefect_sends_but_for_the_settings(self):
         """Fails when a new Prefect sends more, or names it otherwise: mend `_dump_context`."""
@@ -548,7 +548,7 @@ class TestDask:
         said, _ = process.communicate(timeout=LONG)
         assert said == ""
         assert process.returncode == (3 if "Exit" in work else 0)
-        assert eventually(lambda: members(process.pid) == [])
+        assert eventually(lambda: members(process.pid) == [], LONG)
 
     def test_a_cluster_that_does_not_start_is_told_to_who_wants_it(self):
         from runners.warm import warm, warming
@@ -590,7 +590,7 @@ def recorded(made: Flow, expected):
             states[run.state_name] = states.get(run.state_name, 0) + 1
         return sum(states.values()) == expected and not states.keys() & {"Running", "Pending"}
 
-    eventually(all_in)
+    eventually(all_in, LONG)
     return states
 
 
@@ -604,10 +604,3 @@ def session_of(pid):
         return os.getsid(pid)
     except ProcessLookupError:
         return None
-
-
-def eventually(condition):
-    deadline = time.monotonic() + LONG
-    while not (met := condition()) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return met

@@ -6,22 +6,22 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
-import httpx
 import pytest
 import yaml
 
 from flows.server import stop
 from imgur_mirror.models import Strategy
 from imgur_mirror.names import artifact_key
+from tests.prefect_api import artifacts, ask, delete, eventually, filtered, read
 from tests.test_mirror_album import contents, images_served, new_album, put, stored
 
 pytestmark = pytest.mark.timeout(300)
 
 PROJECT = Path(__file__).parent.parent
 PREFECT = [sys.executable, "-m", "prefect", "--no-prompt"]
+POOL = "imgur-mirror"
 LONG = 120
 """Seconds; what no test here comes near, unless something hangs."""
 
@@ -38,22 +38,27 @@ def prefect(*arguments):
     )
 
 
-def eventually(condition):
-    deadline = time.monotonic() + LONG
-    while not (met := condition()) and time.monotonic() < deadline:
-        time.sleep(0.2)
-    return met
-
-
 @pytest.fixture(scope="module")
 def deployed(prefect_server):
-    """What the commands of the README said; the deployments are gone afterwards."""
-    pool = prefect("work-pool", "create", "imgur-mirror", "--type", "process", "--overwrite")
+    """What the commands of the README said; before and after there is no deployment."""
+    pool = prefect("work-pool", "create", POOL, "--type", "process", "--overwrite")
     assert pool.returncode == 0, pool.stderr
-    ran = prefect("deploy", "--all")
-    yield ran
-    for deployment in filtered(prefect_server, "deployments"):
-        httpx.delete(f"{prefect_server}/deployments/{deployment['id']}", timeout=30)
+    withdraw(prefect_server)
+    try:
+        yield prefect("deploy", "--all")
+    finally:
+        withdraw(prefect_server)
+
+
+def of_the_pool(api):
+    """The deployments of this project's work pool; others' are none of its business."""
+    found = filtered(api, "deployments")
+    return [deployment for deployment in found if deployment["work_pool_name"] == POOL]
+
+
+def withdraw(api):
+    for deployment in of_the_pool(api):
+        delete(f"{api}/deployments/{deployment['id']}")
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +73,7 @@ def downloads(deployed, imgur, tmp_path_factory):
         "IMGUR_DOWNLOADS": str(folder / "downloads"),
     }
     worker = subprocess.Popen(
-        [*PREFECT, "worker", "start", "--pool", "imgur-mirror"],
+        [*PREFECT, "worker", "start", "--pool", POOL],
         cwd=PROJECT,
         env=kept | settings,
         stdout=(folder / "log").open("wb"),
@@ -77,11 +82,6 @@ def downloads(deployed, imgur, tmp_path_factory):
     )
     yield folder / "downloads"
     stop(worker, signal.SIGINT, 30)
-
-
-def filtered(api, what, **wanted):
-    found = httpx.post(f"{api}/{what}/filter", json=wanted, timeout=30)
-    return found.raise_for_status().json()
 
 
 def runs_of(api, album):
@@ -107,8 +107,8 @@ def test_all_is_deployed_without_a_question_or_a_warning(deployed, prefect_serve
     assert "warning" not in said
     assert "[y/n]" not in said
     listed = yaml.safe_load((PROJECT / "prefect.yaml").read_text())["deployments"]
-    found = filtered(prefect_server, "deployments")
-    assert {one["name"] for one in found} == {entry["name"] for entry in listed}
+    wanted = sorted((entry["entrypoint"], entry["name"]) for entry in listed)
+    assert sorted((one["entrypoint"], one["name"]) for one in of_the_pool(prefect_server)) == wanted
 
 
 def test_a_run_by_hand_under_each_strategy(imgur, downloads, prefect_server):
@@ -134,18 +134,10 @@ def test_a_run_by_hand_under_each_strategy(imgur, downloads, prefect_server):
         assert (run["state_name"], run["name"]) == ("Completed", f"{album} · {strategy}")
         assert f"{album}: 4 downloaded" in run["state"]["message"]
         assert stored(downloads / album) == contents(imgur, album)
-        table = filtered(
-            prefect_server, "artifacts", artifacts=of_key(f"images-{artifact_key(album)}")
-        )
+        table = artifacts(prefect_server, f"images-{artifact_key(album)}")
         files = {row["file"] for row in json.loads(table[0]["data"])}
         assert files == set(contents(imgur, album))
-        assert filtered(
-            prefect_server, "artifacts", artifacts=of_key(f"mirror-{artifact_key(album)}")
-        )
-
-
-def of_key(name):
-    return {"key": {"any_": [name]}}
+        assert artifacts(prefect_server, f"mirror-{artifact_key(album)}")
 
 
 def test_a_schedule_fires_on_its_own(imgur, downloads, prefect_server):
@@ -153,11 +145,10 @@ def test_a_schedule_fires_on_its_own(imgur, downloads, prefect_server):
     album = new_album(imgur, count=2, bytes=3000)
     listed = json.dumps([album])
     assert prefect("variable", "set", "imgur_albums", listed, "--overwrite").returncode == 0
-    deployment = httpx.get(f"{prefect_server}/deployments/name/mirror-albums/nightly", timeout=30)
-    nightly = deployment.raise_for_status().json()["id"]
+    nightly = read(f"{prefect_server}/deployments/name/mirror-albums/nightly")["id"]
     address = f"{prefect_server}/deployments/{nightly}"
     often = {"schedules": [{"slug": "nightly", "schedule": {"interval": 5}, "active": True}]}
-    assert eventually(lambda: httpx.patch(address, json=often, timeout=30).is_success)
+    ask("PATCH", address, often).raise_for_status()
 
     def done():
         of_it = {"id": {"any_": [nightly]}}
@@ -165,9 +156,8 @@ def test_a_schedule_fires_on_its_own(imgur, downloads, prefect_server):
         return [run for run in runs if run["auto_scheduled"] and run["state_name"] == "Completed"]
 
     first = eventually(done)[0]
-    # What follows must not take the place of the next tests' runs. (A server whose SQLite is busy
-    # answers 503.)
-    assert eventually(lambda: httpx.delete(address, timeout=30).status_code in (204, 404))
+    # What follows must not take the place of the next tests' runs.
+    delete(address)
     assert prefect("variable", "unset", "imgur_albums").returncode == 0
     assert "2 new" in first["state"]["message"]
     assert stored(downloads / album) == contents(imgur, album)
