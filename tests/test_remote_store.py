@@ -29,6 +29,7 @@ from imgur_mirror.progress import Progress
 from imgur_mirror.report import headline
 from imgur_mirror.scratch import scratch
 from imgur_mirror.store import LocalFolder, album_folder
+from tests.test_limit import make
 from tests.test_mirror_album import (
     contents,
     images_served,
@@ -346,6 +347,17 @@ def test_the_progress_of_other_machines_is_gathered(bucket, monkeypatch):
         progress = Progress(folder)
         for _ in range(2):
             assert (progress.read().images, progress.bytes) == (2, 10)
+
+
+@pytest.mark.parametrize("strategy", [Strategy.THREADS, Strategy.ASYNC, Strategy.DASK])
+def test_batches_that_a_limit_cuts_are_whole_at_the_end(strategy, imgur, bucket, monkeypatch):
+    make(f"store-{strategy}", limit=20, rate=20)
+    monkeypatch.setenv("IMGUR_RATE_LIMIT", f"store-{strategy}")
+    monkeypatch.setenv("IMGUR_MAX_TASK_RUNS", "2")
+    album = new_album(imgur, count=30, bytes=3000)
+    assert len(mirror_album(album, strategy, 2).having(Outcome.DOWNLOADED)) == 30
+    assert bucket.images(album) == contents(imgur, album)
+    assert images_served(imgur, album) == 30
 
 
 # Very large jobs
