@@ -40,7 +40,7 @@ def workers(options: Options) -> Section:
         baseline=rows[0].each,
         baseline_name="1 process",
         targets=tuple(
-            growth(rows[0], row, count) for row, count in zip(rows, PROCESSES, strict=True)
+            growth(rows[0], row, count) for row, count in zip(rows[1:], PROCESSES[1:], strict=True)
         ),
         notes=("the times are of the downloads, from the first request to the last file",),
     )

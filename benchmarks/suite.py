@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -57,6 +58,8 @@ class Suite:
 
         `options` needs no ground: it gets one.
         """
+        # So that what was started is ended, however this is stopped.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         # Figures of a quick run say nothing: they replace no others unless that is asked for.
         output = flags.output or (None if flags.quick else self.kept)
         found = Results(machine(), versions)
