@@ -99,7 +99,7 @@ def _flow(count: int) -> Iterator[subprocess.Popen[str]]:
                 raise BenchmarkError("a flow of no-op task runs did not start")
             yield flow
         finally:
-            flow.terminate()
+            flow.kill()
 
 
 def _say_go(flow: subprocess.Popen[str]) -> None:
