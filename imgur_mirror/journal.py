@@ -4,6 +4,7 @@ import json
 import os
 from dataclasses import fields
 from pathlib import Path
+from threading import Lock
 
 from imgur_mirror.disk import said
 from imgur_mirror.models import Download
@@ -14,11 +15,15 @@ _FIELDS = tuple(field.name for field in fields(Download))
 
 
 class Journal:
-    """Outcomes appended to a file, which is made by the first; only one task run writes there."""
+    """Outcomes appended to a file, which is made by the first; only one task run writes there.
+
+    Several of its threads may: each line is appended by one call.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._descriptor: int | None = None
+        self._opening = Lock()
 
     def append(self, download: Download) -> None:
         """Add an outcome.
@@ -29,11 +34,16 @@ class Journal:
         # The newline before it ends a line that a full disk or a killed worker cut short.
         line = f"\n{json.dumps({name: getattr(download, name) for name in _FIELDS})}\n".encode()
         with said(self.path.parent.parent):
+            descriptor = self._open()
+            while line:
+                line = line[os.write(descriptor, line) :]
+
+    def _open(self) -> int:
+        with self._opening:
             if self._descriptor is None:
                 flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
                 self._descriptor = os.open(self.path, flags, 0o644)
-            while line:
-                line = line[os.write(self._descriptor, line) :]
+            return self._descriptor
 
     def close(self) -> None:
         """Close the file; what was appended is in it."""

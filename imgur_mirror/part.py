@@ -151,6 +151,8 @@ class Part:
             descriptor = self._open()
             if os.fstat(descriptor).st_size:
                 os.ftruncate(descriptor, 0)
+            # It is of what was there before.
+            self._etag.unlink(missing_ok=True)
             self._fill(descriptor)
         return descriptor
 

@@ -8,9 +8,11 @@ import random
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -181,6 +183,31 @@ def test_starting_over_leaves_nothing_of_before(folder, anew):
         part.write(b"short")
         assert (part.size, part.md5, part.head) == (5, md5(b"short"), b"short")
     assert names(folder) == []
+
+
+def test_the_etag_of_an_earlier_try_is_not_taken_for_that_of_new_bytes(folder):
+    with folder.part("x.jpg") as part:
+        part.restart('"of A"')
+        part.write(b"A" * (2 << 20))
+    with folder.part("x.jpg") as part:
+        part.restart()
+        part.write(b"B" * (2 << 20))
+    with folder.part("x.jpg") as part:
+        assert part.resume() is None
+
+
+def test_a_journal_that_several_threads_begin_is_one_open_file(folder):
+    def begun(number):
+        journal = folder.journal(f"{number:05}")
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(journal.append, [row(f"i{n}") for n in range(8)]))
+        journal.close()
+
+    before = psutil.Process().num_fds()
+    for number in range(100):
+        begun(number)
+    assert psutil.Process().num_fds() <= before
+    assert len(folder.outcomes("00099")) == 8
 
 
 def test_an_error_in_the_block_leaves_what_can_be_continued(folder):
