@@ -19,10 +19,10 @@ from imgur_mirror.address import BadAddress, parse
 from imgur_mirror.advice import advised
 from imgur_mirror.answers import ApiError
 from imgur_mirror.comparison import Comparison, comparison_headline, comparison_text
-from imgur_mirror.models import Album, Mirrored, Strategy
+from imgur_mirror.models import Album, Mirrored, Outcome, Strategy
 from imgur_mirror.report import missing
 from imgur_mirror.settings import BadSettings, Settings, read_settings
-from imgur_mirror.store import StoreError, album_folder
+from imgur_mirror.store import StoreError, album_folder, downloads_root
 from imgur_mirror.sweep import points, side_by_side, steps
 from tasks.album import fetch_album
 from tasks.credentials import access
@@ -67,7 +67,7 @@ def compare_strategies(
     trials = [(s, n) for s in strategies for n in (steps(s, workers) if sweep else [workers])]
     try:
         settings = read_settings()
-        root = downloads or settings.downloads
+        root = downloads_root(downloads or settings.downloads)
         listing = fetch_album(parse(album), access(settings))
         runs, differing = _rounds(listing, trials, rounds, f"{root}/{FOLDER}", settings)
         beside = album_folder(root, listing.id)
@@ -111,13 +111,18 @@ def _rounds(
             folder.erase()
             runs.append(mirror(listing, strategy, workers, folder, settings))
             left.append(folder.digests())
-    return tuple(runs), _differing(listing, left)
+    return tuple(runs), _differing(listing, runs, left)
 
 
-def _differing(listing: Album, left: Sequence[dict[str, str]]) -> str | None:
+def _differing(
+    listing: Album, runs: Sequence[Mirrored], left: Sequence[dict[str, str]]
+) -> str | None:
     """Say which files the runs did not leave the same, by the digests of what each left."""
     names = {name for digests in left for name in digests}
-    differing = sorted(name for name in names if len({digests.get(name) for digests in left}) > 1)
+    # What a run says it downloaded and did not leave is none that all have in common.
+    names |= {row.name for run in runs for row in run.having(Outcome.DOWNLOADED)}
+    found = {name: {digests.get(name) for digests in left} for name in names}
+    differing = sorted(name for name, each in found.items() if len(each) > 1 or None in each)
     if not differing:
         return None
     return f"the strategies left different files of {listing.id}: {', '.join(differing[:10])}"

@@ -37,7 +37,8 @@ class WholeExchange(Exchange):
         held: str | None = None,
     ) -> None:
         super().__init__(piece, folder, wire, pace, last, worker)
-        ask = piece.held and held is None
+        # Elsewhere it was asked before, where no event loop waits for the answer.
+        ask = piece.held and held is None and not folder.remote
         self._held = folder.held(self.image.name) if ask else held
         self._part: Part = folder.part(self.image.name)
         self._part_etag = self._resumed()
