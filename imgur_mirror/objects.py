@@ -16,7 +16,6 @@ from mimetypes import guess_type
 from pathlib import Path
 from threading import BoundedSemaphore
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
-from urllib.parse import urlsplit
 
 from imgur_mirror.disk import StoreAway, StoreError, md5
 from imgur_mirror.names import printable
@@ -79,18 +78,21 @@ def check_address(address: str) -> None:
     Raises:
         BadStore: for such an address.
     """
+    protocol = address.partition("://")[0]
+    # Not by urlsplit, for which a secret with a slash in it is a path.
+    if re.match(r"[^@]*:[^@]*@", address.partition("://")[2]):
+        raise BadStore(
+            f"the address of the {protocol} store holds a password, which Prefect would keep: "
+            f"leave it out, and set FSSPEC_{protocol.upper()}_PASSWORD"
+        )
     with _told(address):
-        parts = urlsplit(address)
-        if parts.password is not None:
-            raise BadStore(
-                f"the address of the store at {parts.hostname} holds a password, which Prefect "
-                f"would keep: leave it out, and set FSSPEC_{parts.scheme.upper()}_PASSWORD"
-            )
+        if set("*?[") & set(address):
+            raise BadStore(f"{address} has one of * ? [ in it, which stand for other names too")
         if "::" in address or not address.partition("://")[2].strip("/"):
             raise BadStore(f"{address} names no place: give one such as s3://bucket/mirror")
         from fsspec import get_filesystem_class
 
-        get_filesystem_class(parts.scheme)
+        get_filesystem_class(protocol)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,22 +197,24 @@ class Objects:
         """Send an object, and look at what the store then has."""
         with _told(self.address):
             try:
-                answer = self._sent(name, send)
+                answer = self._sent(name, size, send)
             except FileNotFoundError as error:
                 raise BadStore(self._nowhere) from error
             # Of an object that came in one part, S3 answers with the MD5 at once.
             etag = answer.get("ETag", "") if isinstance(answer, Mapping) else ""
             if _digest(etag) == digest:
                 return
-            there = self.about(name)
-            if there is None or there.size != size:
-                self.remove([name])
-                raise StoreAway(
-                    f"{self.address} took {name}, and has {there.size if there else 'none'} of "
-                    f"its {size} bytes: run this again"
-                )
+            # Never removed here: by now it may be another run's.
+            self._check(name, size, self.about(name))
 
-    def _sent(self, name: str, send: Send) -> object:
+    def _check(self, name: str, size: int, there: Stored | None) -> None:
+        if there is None or there.size != size:
+            raise StoreAway(
+                f"{self.address} took {name}, and has {there.size if there else 'none'} of "
+                f"its {size} bytes: run this again"
+            )
+
+    def _sent(self, name: str, size: int, send: Send) -> object:
         system, path = self._opened(name)
         if self._protocol in WHOLE:
             return send(system, path)
@@ -219,6 +223,7 @@ class Objects:
         system.makedirs(folder, exist_ok=True)
         try:
             send(system, draft)
+            self._check(name, size, self._stored(system.info(draft)))
             system.mv(draft, path)
         except BaseException:
             with suppress(Exception):  # what failed is raised; the draft is swept by a later run

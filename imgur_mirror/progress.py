@@ -41,7 +41,7 @@ class Progress:
         """Take in the lines that were added to the journals since the last time."""
         if time.monotonic() - self._gathered > GATHER:
             # Where the store does not answer, the run itself will say so.
-            with suppress(StoreError):
+            with suppress(StoreError, OSError):
                 self.folder.gather()
             self._gathered = time.monotonic()
         for journal in self.folder.state.glob("*.jsonl"):

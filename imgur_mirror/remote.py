@@ -10,6 +10,7 @@ for what a run that died has left. Objects of runs that have long been over are 
 
 import json
 import logging
+import secrets
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -43,6 +44,9 @@ from imgur_mirror.part import Part
 from imgur_mirror.scratch import STALE, scratch
 
 __all__ = ["RemoteFile", "RemoteFolder"]
+
+FEW_NAMES = 16
+"""Objects that are asked for one by one, sooner than by a listing of all."""
 
 READERS = 8
 """Objects that are read back at once."""
@@ -101,7 +105,7 @@ class RemoteFolder(AlbumFolder):
     def state(self) -> Path:
         # A worker's machine may not be the one where the run was opened.
         state = self.here / f".run-{self.run}"
-        state.mkdir(exist_ok=True)
+        state.mkdir(parents=True, exist_ok=True)
         return state
 
     @property
@@ -129,7 +133,10 @@ class RemoteFolder(AlbumFolder):
         return self.objects.digest(name)
 
     def digests(self) -> dict[str, str]:
-        return self._digests(self._images())
+        # Read back: where a store encrypts, what looks like an MD5 is none.
+        names = list(self._images())
+        with ThreadPoolExecutor(READERS) as pool:
+            return dict(zip(names, pool.map(self.digest, names), strict=True))
 
     def damaged(self, entries: Mapping[str, Entry], files: Mapping[str, int]) -> set[str]:
         """Compare all objects with what the manifest says of them.
@@ -149,7 +156,8 @@ class RemoteFolder(AlbumFolder):
         return None if stored is None else stored.md5 or self.digest(name)
 
     def beginning(self, name: str) -> tuple[int, bytes]:
-        stored, head = self.objects.about(name), self.objects.read(name, 0, 64)
+        stored = self.objects.about(name)
+        head = self.objects.read(name, 0, 64) if stored and stored.size else b""
         if stored is None or head is None:
             raise StoreError(f"{self.address}/{name} was there and is no more: run this again")
         return stored.size, head
@@ -211,8 +219,15 @@ class RemoteFolder(AlbumFolder):
         ]
         if not may_be:
             return TakenUp(outcomes, {})
-        there = self._images()
-        return TakenUp(outcomes, self._digests({n: there[n] for n in may_be if n in there}))
+        return TakenUp(outcomes, self._digests(self._there(may_be)))
+
+    def _there(self, names: Sequence[str]) -> dict[str, Stored]:
+        """Say what there is of these objects; of few, without a listing of all."""
+        if len(names) > FEW_NAMES:
+            there = self._images()
+            return {name: there[name] for name in names if name in there}
+        found = {name: self.objects.about(name) for name in names}
+        return {name: stored for name, stored in found.items() if stored is not None}
 
     def _begun(self, batch: str) -> Outcomes | None:
         """Give the outcomes of an earlier run of a batch, and None where there was none."""
@@ -245,12 +260,13 @@ class RemoteFolder(AlbumFolder):
         for name, stored in there.listed().items():
             target = self.state / name
             if stored.size and not target.exists():
-                draft = target.with_suffix(".draft")
+                # Its own: more than one may be looking.
+                draft = target.with_suffix(f".{secrets.token_hex(4)}.draft")
                 draft.write_bytes(there.read(name) or b"")
                 # A worker here that goes on with the batch may have made it meanwhile.
                 with suppress(FileExistsError):
                     target.hardlink_to(draft)
-                draft.unlink()
+                draft.unlink(missing_ok=True)
 
     def _journal_here(self, batch: str) -> Journal:
         return Journal(self.state / f"{batch}.jsonl")
@@ -267,7 +283,9 @@ class RemoteFolder(AlbumFolder):
         try:
             return {entry.image.id: entry for entry in entries_in(json.loads(text))}
         except (ValueError, RecursionError):
-            self.objects.rename(MANIFEST, set_aside())
+            # Another run may have set it aside already.
+            with suppress(FileNotFoundError):
+                self.objects.rename(MANIFEST, set_aside())
             return {}
 
     def write_manifest(self, album: Album, downloads: Iterable[Download]) -> None:
@@ -319,7 +337,7 @@ class RemoteJournal:
             return
         try:
             self._there.write(self._here.path.read_bytes())
-        except StoreError as error:
+        except (StoreError, OSError) as error:
             # Who goes on with the batch then finds the files themselves.
             _logger.warning("the outcomes of a batch are not stored: %s", error)
 

@@ -20,6 +20,9 @@ __all__ = ["STALE", "scratch"]
 STALE = 24 * 3600.0
 """Seconds after which a run that has noted nothing more is taken for dead."""
 
+UNUSED = 600.0
+"""Seconds after which an empty folder is nobody's who has just made it."""
+
 
 def scratch(address: str) -> Path:
     """Give the folder for an address, made if need be.
@@ -54,7 +57,9 @@ def _sweep(root: Path) -> None:
     for folder in root.iterdir():
         # Another process may sweep as well, or begin to use it again.
         with suppress(OSError):
+            used = folder.stat().st_mtime
             for left in folder.iterdir():
                 if left.stat().st_mtime < before and is_free(left):
                     shutil.rmtree(left) if left.is_dir() else left.unlink()
-            folder.rmdir()
+            if used < time.time() - UNUSED:
+                folder.rmdir()

@@ -166,8 +166,10 @@ class Report:
                 return None
             errors = tuple((str(error), int(count)) for error, count in about.pop("errors"))
             return Tally(**about, errors=errors)
+        except StoreError:
+            raise
         except (OSError, ArrowException, KeyError, ValueError, TypeError):
-            # Not there, or not ours: the shard is done anew. A store that fails says so.
+            # Not there, or not ours: the shard is done anew.
             return None
 
     def rows(self, shard: Shard) -> list[Row]:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import md5
 from io import BytesIO
 
@@ -24,7 +25,9 @@ from flows.compare_strategies import compare_strategies
 from flows.mirror_album import mirror_album
 from flows.mirror_albums import mirror_albums
 from flows.mirror_many import mirror_many
+from imgur_mirror.disk import StoreAway
 from imgur_mirror.models import Download, Outcome, Strategy
+from imgur_mirror.objects import Objects
 from imgur_mirror.progress import Progress
 from imgur_mirror.report import headline
 from imgur_mirror.scratch import scratch
@@ -349,6 +352,31 @@ def test_the_progress_of_other_machines_is_gathered(bucket, monkeypatch):
             assert (progress.read().images, progress.bytes) == (2, 10)
 
 
+def test_several_that_gather_the_progress_are_not_in_each_others_way(bucket):
+    with album_folder(bucket.address, "A").opened() as folder:
+        line = b'{"id": "a", "name": "a.jpg", "outcome": "downloaded"}\n'
+        for number in range(20):
+            bucket.write(f"A/.run-{folder.run}/{number:05}.jsonl", line)
+        with ThreadPoolExecutor(4) as pool:
+            ended = [pool.submit(folder.gather) for _ in range(4)]
+        assert [one.exception() for one in ended] == [None] * 4
+        assert len(list(folder.state.iterdir())) == 20
+        assert {path.read_bytes() for path in folder.state.iterdir()} == {line}
+
+
+def test_what_another_run_wrote_meanwhile_stays(bucket):
+    """Where the store gives no MD5: the size is then another's, and the object as well."""
+    mine = Objects(f"{bucket.address}/A")
+
+    def overtaken(system, path):
+        system.pipe_file(path, b"mine")
+        bucket.write("A/album.json", b"the manifest of the other run")
+
+    with pytest.raises(StoreAway, match="run this again"):
+        mine._send("album.json", 4, "", overtaken)
+    assert bucket.read("A/album.json") == b"the manifest of the other run"
+
+
 @pytest.mark.parametrize("strategy", [Strategy.THREADS, Strategy.ASYNC, Strategy.DASK])
 def test_batches_that_a_limit_cuts_are_whole_at_the_end(strategy, imgur, bucket, monkeypatch):
     make(f"store-{strategy}", limit=20, rate=20)
@@ -450,6 +478,16 @@ def test_a_comparison_in_the_store(imgur, bucket):
     assert len(compare_strategies(album, ["threads"], 2).runs[0].having(Outcome.DOWNLOADED)) == 4
 
 
+def test_a_comparison_at_the_root_of_a_bucket_compares_what_lies_there(imgur, bucket):
+    album = new_album(imgur, count=2, bytes=3000)
+    root = f"s3://{bucket.name}/"
+    assert compare_strategies(album, ["sequential", "threads"], 2, downloads=root).runs
+    folder = album_folder(f"{root}compare-strategies/threads", album)
+    assert folder.digests() == contents(imgur, album)
+    folder.erase()
+    assert folder.files() == {}
+
+
 def test_several_albums_in_the_store(imgur, bucket):
     albums = [new_album(imgur, count=2, bytes=3000) for _ in range(2)]
     assert all(result.error is None for result in mirror_albums(albums))
@@ -500,6 +538,8 @@ def status(capsys, *arguments):
         ("s3://", "names no place"),
         ("sftp://me:secret@host/mirror", "set FSSPEC_SFTP_PASSWORD"),
         ("zip://x::s3://bucket/y.zip", "names no place"),
+        ("s3://me:the/secret@bucket/mirror", "set FSSPEC_S3_PASSWORD"),
+        ("s3://bucket/mirror[1]", "which stand for other names too"),
     ],
 )
 def test_an_address_that_is_none_is_status_2(address, said, bucket, capsys):
