@@ -1,8 +1,10 @@
 """What all flows mean by mirroring an album that was listed."""
 
+import gc
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
+from contextlib import contextmanager
 from dataclasses import replace
 from threading import Thread
 
@@ -142,7 +144,7 @@ def _fetch(
     if not todo.batches:
         return ()
     Thread(target=charts.prepare, daemon=True).start()
-    with progress_shown(todo, folder, f"{folder.path.name} · {strategy}"):
+    with progress_shown(todo, folder, f"{folder.path.name} · {strategy}"), _settled_objects():
         rows = download_images(
             todo,
             folder,
@@ -153,6 +155,16 @@ def _fetch(
         )
     log.info(fetched(rows))
     return rows
+
+
+@contextmanager
+def _settled_objects() -> Iterator[None]:
+    """Keep the collector from what is there already: all of Prefect, looked at again and again."""
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def _timings(began: float, downloads: Iterable[Download]) -> Timings:
