@@ -1,7 +1,8 @@
 """The flows, timed in a process of their own: `python -m benchmarks.ours WHAT …`.
 
 The seconds are from the call to its return, in a process that has imported the flow and run
-nothing before. `start-up` and `download` are the run's own times.
+nothing before, and that sends its heartbeats itself, as a command does. `start-up` and `download`
+are the run's own times.
 """
 
 import argparse
@@ -15,6 +16,7 @@ from prefect import flow
 
 from benchmarks.measuring import memory
 from flows.download_images import download_images
+from flows.heartbeat import own_heartbeats
 from flows.mirror_album import mirror_album
 from flows.parameters import Choice
 from imgur_mirror.address import parse
@@ -82,7 +84,8 @@ def _main() -> None:
     parser.add_argument("strategy", type=Strategy)
     parser.add_argument("workers", type=int)
     flags = vars(parser.parse_args())
-    figures = WHAT[flags.pop("what")](Call(**flags))
+    with own_heartbeats():
+        figures = WHAT[flags.pop("what")](Call(**flags))
     print(json.dumps({**figures, "memory": memory()}))
 
 

@@ -15,6 +15,7 @@ from prefect.flows import Flow
 from prefect.utilities.callables import parameter_schema
 from pydantic import ValidationError
 
+from flows.heartbeat import own_heartbeats
 from flows.server import ServerError, prefect_api
 from imgur_mirror.address import BadAddress, parse
 from imgur_mirror.answers import BadCredentials
@@ -49,7 +50,7 @@ def main(
     except (ParameterTypeError, ValidationError) as error:
         return _fail(_one_line(error), WRONG_CALL)
     try:
-        with _terminable(), prefect_api():
+        with _terminable(), prefect_api(), own_heartbeats():
             state: State[Any] = flow(**checked, return_state=True)  # type: ignore[assignment]
             return _outcome(state, described)
     except ServerError as error:

@@ -11,6 +11,7 @@ from prefect.states import Completed, Failed
 from pydantic import Field
 
 from flows.advice import keep_advice
+from flows.heartbeat import heartbeat
 from flows.hooks import say_why
 from flows.mirroring import mirror
 from flows.parameters import AlbumAddress, Workers, album_name
@@ -65,24 +66,25 @@ def compare_strategies(
     """
     strategies = list(dict.fromkeys(strategies))
     trials = [(s, n) for s in strategies for n in (steps(s, workers) if sweep else [workers])]
-    try:
-        settings = read_settings()
-        root = downloads_root(downloads or settings.downloads)
-        listing = fetch_album(parse(album), access(settings))
-        runs, differing = _rounds(listing, trials, rounds, f"{root}/{FOLDER}", settings)
-        beside = album_folder(root, listing.id)
-    except (BadAddress, BadSettings, ApiError, StoreError) as error:
-        return Failed(message=str(error), data=error)
-    lost = differing or next(filter(None, map(missing, runs)), None)
-    advice = None if lost else advised(points(runs), listing.id, _now())
-    earlier = earlier_comparisons(listing.id)
-    found = Comparison(runs, earlier, advice, (differing,) if differing else ())
-    publish_comparison(found, beside)
-    if lost:
-        return Failed(message=lost)
-    if advice:
-        keep_advice(advice)
-    return Completed(message=comparison_headline(side_by_side(runs)), data=found)
+    with heartbeat():
+        try:
+            settings = read_settings()
+            root = downloads_root(downloads or settings.downloads)
+            listing = fetch_album(parse(album), access(settings))
+            runs, differing = _rounds(listing, trials, rounds, f"{root}/{FOLDER}", settings)
+            beside = album_folder(root, listing.id)
+        except (BadAddress, BadSettings, ApiError, StoreError) as error:
+            return Failed(message=str(error), data=error)
+        lost = differing or next(filter(None, map(missing, runs)), None)
+        advice = None if lost else advised(points(runs), listing.id, _now())
+        earlier = earlier_comparisons(listing.id)
+        found = Comparison(runs, earlier, advice, (differing,) if differing else ())
+        publish_comparison(found, beside)
+        if lost:
+            return Failed(message=lost)
+        if advice:
+            keep_advice(advice)
+        return Completed(message=comparison_headline(side_by_side(runs)), data=found)
 
 
 def _now() -> str:

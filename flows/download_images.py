@@ -6,6 +6,7 @@ from prefect.flows import flow
 from prefect.futures import PrefectFuture
 from prefect.utilities.annotations import unmapped
 
+from flows.heartbeat import heartbeat, own_heartbeats
 from flows.runner import downloading_runner
 from imgur_mirror.batch import Batch, BatchFailed, together
 from imgur_mirror.models import Download, Outcome, Sealed, Strategy
@@ -42,7 +43,8 @@ def download_images(
         task_runner=runner,
         validate_parameters=False,
     )(_download_images)
-    return downloading(plan, folder, wire, strategy, Manner(connections, limit)).value
+    with own_heartbeats():
+        return downloading(plan, folder, wire, strategy, Manner(connections, limit)).value
 
 
 def _download_images(
@@ -51,14 +53,15 @@ def _download_images(
     task = download_task(strategy, wire)
     batches = together([batch.value for batch in plan.batches], manner.connections)
     sealed = [Sealed(batch) for batch in batches]
-    futures = task.map(sealed, unmapped(folder), unmapped(wire), unmapped(manner))
-    return Sealed(
-        tuple(
-            row
-            for batch, future in zip(batches, futures, strict=True)
-            for row in _outcomes(batch, future, folder)
+    with heartbeat():
+        futures = task.map(sealed, unmapped(folder), unmapped(wire), unmapped(manner))
+        return Sealed(
+            tuple(
+                row
+                for batch, future in zip(batches, futures, strict=True)
+                for row in _outcomes(batch, future, folder)
+            )
         )
-    )
 
 
 def _outcomes(

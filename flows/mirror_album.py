@@ -9,6 +9,7 @@ from prefect.flows import flow
 from prefect.states import Completed, Failed
 
 from flows.advice import choose
+from flows.heartbeat import heartbeat
 from flows.hooks import say_why
 from flows.mirroring import Incomplete, mirror
 from flows.parameters import AlbumAddress, Choice, Workers, album_name
@@ -50,19 +51,22 @@ def mirror_album(
             setting IMGUR_DOWNLOADS.
         verify: Read back every stored file, and fetch again what is damaged or missing.
     """
-    try:
-        settings = read_settings()
-        chosen = choose(strategy, workers).announce()
-        with warm_up(chosen.strategy, chosen.workers, settings.dask_scheduler_address):
-            listing = fetch_album(parse(album), access(settings))
-            folder = album_folder(downloads or settings.downloads, listing.id)
-            mirrored = mirror(listing, chosen.strategy, chosen.workers, folder, settings, verify)
-    except (BadAddress, BadSettings, ApiError, StoreError) as error:
-        return Failed(message=str(error), data=error)
-    publish_mirror(mirrored, folder)
-    if lost := missing(mirrored):
-        return Failed(message=lost, data=Incomplete(lost, mirrored))
-    return Completed(message=chosen.noted(headline(mirrored)), data=mirrored)
+    with heartbeat():
+        try:
+            settings = read_settings()
+            chosen = choose(strategy, workers).announce()
+            with warm_up(chosen.strategy, chosen.workers, settings.dask_scheduler_address):
+                listing = fetch_album(parse(album), access(settings))
+                folder = album_folder(downloads or settings.downloads, listing.id)
+                mirrored = mirror(
+                    listing, chosen.strategy, chosen.workers, folder, settings, verify
+                )
+        except (BadAddress, BadSettings, ApiError, StoreError) as error:
+            return Failed(message=str(error), data=error)
+        publish_mirror(mirrored, folder)
+        if lost := missing(mirrored):
+            return Failed(message=lost, data=Incomplete(lost, mirrored))
+        return Completed(message=chosen.noted(headline(mirrored)), data=mirrored)
 
 
 if __name__ == "__main__":

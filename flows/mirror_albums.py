@@ -13,6 +13,7 @@ from prefect.states import Completed, Failed
 from prefect.variables import Variable
 
 from flows.advice import Chosen, choose
+from flows.heartbeat import heartbeat, own_heartbeats
 from flows.hooks import say_why
 from flows.mirror_album import mirror_album
 from flows.mirroring import Incomplete
@@ -61,19 +62,21 @@ def mirror_albums(
             setting IMGUR_DOWNLOADS.
         verify: Read back every stored file, and fetch again what is damaged or missing.
     """
-    try:
-        settings = read_settings()
-        wanted = albums or _from_variable()
-    except BadSettings as error:
-        return Failed(message=str(error), data=error)
-    chosen = choose(strategy, workers).announce()
-    one = partial(_one, chosen=chosen, downloads=downloads, verify=verify)
-    ended = tuple(_each(wanted, one, settings))
-    results = tuple(result for result, _ in ended)
-    publish_summary(results)
-    if any(result.error for result in results):
-        return Failed(message=summary_headline(results), data=_refusal(ended))
-    return Completed(message=chosen.noted(summary_headline(results)), data=results)
+    with heartbeat():
+        try:
+            settings = read_settings()
+            wanted = albums or _from_variable()
+        except BadSettings as error:
+            return Failed(message=str(error), data=error)
+        chosen = choose(strategy, workers).announce()
+        one = partial(_one, chosen=chosen, downloads=downloads, verify=verify)
+        with own_heartbeats():
+            ended = tuple(_each(wanted, one, settings))
+        results = tuple(result for result, _ in ended)
+        publish_summary(results)
+        if any(result.error for result in results):
+            return Failed(message=summary_headline(results), data=_refusal(ended))
+        return Completed(message=chosen.noted(summary_headline(results)), data=results)
 
 
 def _from_variable() -> list[str]:

@@ -14,6 +14,7 @@ from prefect.states import Completed, Failed
 from prefect.task_runners import TaskRunner
 from pydantic import Field
 
+from flows.heartbeat import heartbeat, own_heartbeats
 from flows.hooks import say_why
 from flows.parameters import Workers
 from flows.progress import ProgressArtifact
@@ -101,23 +102,24 @@ def mirror_many(
         shard_size: How many rows of the file make a shard, which has a task run and a report.
         name: What the job's folder is called; empty for the name of the file.
     """
-    try:
-        settings = read_settings()
-        cut = Cut(open_source(source), shard_size)
-        alone = cut.is_one
-        name = name or job_name(cut.source)
-        root = downloads or settings.downloads
-        with opened_job(root, name, cut.source, shard_size) as job:
-            found = _mirror(cut, job, strategy, workers, alone, settings)
-    except (BadSource, BadSettings, StoreError) as error:
-        return Failed(message=str(error), data=error)
-    publish_job(job, found.tally, found.seconds)
-    headline = job_headline(found.tally, found.seconds)
-    if found.stopped is not None:
-        return Failed(message=f"{found.stopped}; until then {headline}", data=found.stopped)
-    if lost := job_lacks(found.tally):
-        return Failed(message=f"{lost} · {headline}")
-    return Completed(message=headline, data=found)
+    with heartbeat():
+        try:
+            settings = read_settings()
+            cut = Cut(open_source(source), shard_size)
+            alone = cut.is_one
+            name = name or job_name(cut.source)
+            root = downloads or settings.downloads
+            with opened_job(root, name, cut.source, shard_size) as job:
+                found = _mirror(cut, job, strategy, workers, alone, settings)
+        except (BadSource, BadSettings, StoreError) as error:
+            return Failed(message=str(error), data=error)
+        publish_job(job, found.tally, found.seconds)
+        headline = job_headline(found.tally, found.seconds)
+        if found.stopped is not None:
+            return Failed(message=f"{found.stopped}; until then {headline}", data=found.stopped)
+        if lost := job_lacks(found.tally):
+            return Failed(message=f"{lost} · {headline}")
+        return Completed(message=headline, data=found)
 
 
 def _mirror(
@@ -141,7 +143,8 @@ def _mirror(
         wire = replace(wire, max_requests_per_second=share)
     shards_flow = _mirror_shards.with_options(task_runner=runner)
     manner = Manner(lanes.connections, limit)
-    return shards_flow(cut, job, wire, strategy, manner, lanes.submitted).value
+    with own_heartbeats():
+        return shards_flow(cut, job, wire, strategy, manner, lanes.submitted).value
 
 
 def _lanes(strategy: Strategy, workers: int, alone: bool) -> Lanes:
@@ -171,8 +174,9 @@ def _mirror_shards(
         return task.submit(Sealed(shard), job, wire, bare, manner)
 
     artifact = ProgressArtifact(f"many-{job_key(job.name)}")
-    queue = ShardQueue(job, submit, most, artifact)
-    return Sealed(queue.run(shards(cut.source, cut.shard_size)))
+    with heartbeat():
+        queue = ShardQueue(job, submit, most, artifact)
+        return Sealed(queue.run(shards(cut.source, cut.shard_size)))
 
 
 def described(found: Found) -> str:
