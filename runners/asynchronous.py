@@ -104,7 +104,13 @@ class AsyncTaskRunner(TaskRunner[PrefectConcurrentFuture[Any]]):
         self._served = thread.submit(copy_context().run, asyncio.run, self._serve(started))
         thread.shutdown(wait=False)
         either: list[Future[Any]] = [started, self._served]
-        wait(either, return_when=FIRST_COMPLETED)
+        try:
+            wait(either, return_when=FIRST_COMPLETED)
+        except BaseException:
+            # Ctrl-C: nobody would leave what is about to start, and the process would never end.
+            started.add_done_callback(_leave)
+            wait([self._served])
+            raise
         if not started.done():
             self._started = False
             self._served.result()
@@ -177,6 +183,11 @@ class AsyncTaskRunner(TaskRunner[PrefectConcurrentFuture[Any]]):
             live = _Live(loop, client, asyncio.Semaphore(self._max_workers))
             started.set_result(live)
             await live.drained()
+
+
+def _leave(started: Future[_Live]) -> None:
+    live = started.result()
+    live.loop.call_soon_threadsafe(live.leaving.set)
 
 
 async def _run(live: _Live, upstream: list[PrefectFuture[Any]], call: dict[str, Any]) -> State[Any]:

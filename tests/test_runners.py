@@ -341,6 +341,19 @@ class TestLifespan:
         assert ended.is_set()
         assert [name for name, _ in events] == ["entered", "left"]
 
+    def test_is_left_when_it_is_interrupted_as_it_starts(self, events):
+        @asynccontextmanager
+        async def slow():
+            os.kill(os.getpid(), signal.SIGINT)
+            await asyncio.sleep(0.2)
+            events.append("entered")
+            yield
+            events.append("left")
+
+        with pytest.raises(KeyboardInterrupt), AsyncTaskRunner(1, slow):
+            pytest.fail("entered")
+        assert events == ["entered", "left"]
+
     def test_that_fails_to_start_is_told(self):
         @asynccontextmanager
         async def broken():
