@@ -19,6 +19,7 @@ from imgur_mirror import charts
 from imgur_mirror.address import BadAddress, parse
 from imgur_mirror.advice import advised
 from imgur_mirror.answers import ApiError
+from imgur_mirror.collector import spared
 from imgur_mirror.comparison import Comparison, comparison_headline, comparison_text
 from imgur_mirror.models import Album, Mirrored, Outcome, Strategy
 from imgur_mirror.report import missing
@@ -66,7 +67,7 @@ def compare_strategies(
     """
     strategies = list(dict.fromkeys(strategies))
     trials = [(s, n) for s in strategies for n in (steps(s, workers) if sweep else [workers])]
-    with heartbeat():
+    with heartbeat(), spared():
         try:
             settings = read_settings()
             root = downloads_root(downloads or settings.downloads)

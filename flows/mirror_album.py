@@ -15,6 +15,7 @@ from flows.mirroring import Incomplete, mirror
 from flows.parameters import AlbumAddress, Choice, Workers, album_name
 from imgur_mirror.address import BadAddress, parse
 from imgur_mirror.answers import ApiError
+from imgur_mirror.collector import spared
 from imgur_mirror.models import Mirrored
 from imgur_mirror.report import headline, missing
 from imgur_mirror.settings import BadSettings, read_settings
@@ -51,7 +52,7 @@ def mirror_album(
             setting IMGUR_DOWNLOADS.
         verify: Read back every stored file, and fetch again what is damaged or missing.
     """
-    with heartbeat():
+    with heartbeat(), spared():
         try:
             settings = read_settings()
             chosen = choose(strategy, workers).announce()

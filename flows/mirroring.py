@@ -1,10 +1,8 @@
 """What all flows mean by mirroring an album that was listed."""
 
-import gc
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
-from contextlib import contextmanager
 from dataclasses import replace
 from threading import Thread
 
@@ -13,6 +11,7 @@ from prefect.logging import get_run_logger
 from flows.download_images import download_images
 from flows.progress import progress_shown
 from imgur_mirror import charts
+from imgur_mirror.collector import spare
 from imgur_mirror.manifest import Entry
 from imgur_mirror.models import Album, Download, Mirrored, Outcome, Strategy, Timings
 from imgur_mirror.pieces import merged
@@ -22,6 +21,11 @@ from imgur_mirror.settings import Settings
 from imgur_mirror.store import AlbumFolder
 
 __all__ = ["Incomplete", "mirror"]
+
+
+FEW = 1000
+"""Images of which the downloads mostly wait: for more, the interpreter has enough to do, and the
+chart library is imported while another process makes the thumbnails."""
 
 
 class Incomplete(Exception):
@@ -143,8 +147,9 @@ def _fetch(
     )
     if not todo.batches:
         return ()
-    Thread(target=charts.prepare, daemon=True).start()
-    with progress_shown(todo, folder, f"{folder.path.name} · {strategy}"), _settled_objects():
+    if len(todo.images) <= FEW:
+        Thread(target=charts.prepare, daemon=True).start()
+    with progress_shown(todo, folder, f"{folder.path.name} · {strategy}"):
         rows = download_images(
             todo,
             folder,
@@ -153,18 +158,9 @@ def _fetch(
             workers,
             settings.dask_scheduler_address,
         )
+    spare()
     log.info(fetched(rows))
     return rows
-
-
-@contextmanager
-def _settled_objects() -> Iterator[None]:
-    """Keep the collector from what is there already: all of Prefect, looked at again and again."""
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()
 
 
 def _timings(began: float, downloads: Iterable[Download]) -> Timings:

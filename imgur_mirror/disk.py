@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import TracebackType
 
 __all__ = [
     "StoreAway",
@@ -37,29 +38,50 @@ class StoreAway(StoreError):
     passing = True
 
 
-@contextmanager
-def said(path: Path) -> Iterator[None]:
-    """Turn what the operating system refuses into a sentence with its remedy."""
-    try:
-        yield
-    except OSError as error:
-        remedies = {
-            errno.ENOSPC: "free some space on its disk",
-            errno.EDQUOT: "free some space in your quota",
-            errno.EACCES: "make it writable for the user that runs this",
-            errno.EPERM: "make it writable for the user that runs this",
-            errno.EROFS: "mount it writable, or choose another folder",
-            errno.EFBIG: "raise the limit on a file's size (ulimit -f), or choose another disk",
-            errno.EMFILE: "raise the limit on open files (ulimit -n), or lower the workers",
-            errno.EEXIST: "a file is where the folder belongs: move it, or choose another folder",
-            errno.ENOTDIR: "a file is where the folder belongs: move it, or choose another folder",
-            errno.ENAMETOOLONG: "choose a folder with a shorter name",
-        }
-        remedy = remedies.get(error.errno or 0, "look at the disk and at the folder")
-        raise StoreError(
-            f"cannot write to {path}: {error.strerror or error}; {remedy}, then run this again: "
-            "what was stored is kept"
-        ) from error
+REMEDIES = {
+    errno.ENOSPC: "free some space on its disk",
+    errno.EDQUOT: "free some space in your quota",
+    errno.EACCES: "make it writable for the user that runs this",
+    errno.EPERM: "make it writable for the user that runs this",
+    errno.EROFS: "mount it writable, or choose another folder",
+    errno.EFBIG: "raise the limit on a file's size (ulimit -f), or choose another disk",
+    errno.EMFILE: "raise the limit on open files (ulimit -n), or lower the workers",
+    errno.EEXIST: "a file is where the folder belongs: move it, or choose another folder",
+    errno.ENOTDIR: "a file is where the folder belongs: move it, or choose another folder",
+    errno.ENAMETOOLONG: "choose a folder with a shorter name",
+}
+
+
+class _Said:
+    # No generator: each image passes several of these.
+    __slots__ = ("_path",)
+
+    def __init__(self, path: Path | str) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        return
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if isinstance(error, OSError):
+            remedy = REMEDIES.get(error.errno or 0, "look at the disk and at the folder")
+            raise StoreError(
+                f"cannot write to {self._path}: {error.strerror or error}; {remedy}, "
+                "then run this again: what was stored is kept"
+            ) from error
+
+
+def said(path: Path | str) -> _Said:
+    """Turn what the operating system refuses within the context into a sentence with its remedy.
+
+    The sentence is a `StoreError` that names the path.
+    """
+    return _Said(path)
 
 
 def md5() -> "hashlib._Hash":

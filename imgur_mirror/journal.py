@@ -11,7 +11,8 @@ from imgur_mirror.models import Download
 
 __all__ = ["Journal"]
 
-_FIELDS = tuple(field.name for field in fields(Download))
+_ALWAYS = ("id", "name", "outcome")
+_DEFAULTS = {field.name: field.default for field in fields(Download) if field.name not in _ALWAYS}
 
 
 class Journal:
@@ -31,8 +32,12 @@ class Journal:
         Raises:
             StoreError: where the disk is full or the file cannot be written.
         """
+        row = {name: getattr(download, name) for name in _ALWAYS}
+        for name, default in _DEFAULTS.items():
+            if (value := getattr(download, name)) != default:
+                row[name] = value
         # The newline before it ends a line that a full disk or a killed worker cut short.
-        line = f"\n{json.dumps({name: getattr(download, name) for name in _FIELDS})}\n".encode()
+        line = f"\n{json.dumps(row)}\n".encode()
         with said(self.path.parent.parent):
             descriptor = self._open()
             while line:

@@ -149,7 +149,7 @@ class LocalFolder(AlbumFolder):
     # What is being fetched
 
     def part(self, name: str) -> Part:
-        return Part(self.path / name, self.run)
+        return Part(f"{self.path}/{name}", self.run)
 
     def split_part(self, name: str) -> SplitPart:
         return SplitPart.open(self.path / name, self.run)

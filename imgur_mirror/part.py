@@ -2,6 +2,7 @@
 
 import os
 import secrets
+from collections.abc import Sequence
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
@@ -34,13 +35,14 @@ class Part:
     removed when not.
     """
 
-    def __init__(self, target: Path, run: str = "") -> None:
-        self.target = target
-        self.path = part_file(target)
+    def __init__(self, target: Path | str, run: str = "") -> None:
+        # As text, which costs less than a path for each image.
+        self.target_name = str(target)
+        self._path = f"{target}.part"
         self.size = 0
-        self._run = run
+        self.run = run
         self._descriptor: int | None = None
-        self._waiting: list[bytes] = []
+        self._waiting: list[bytes | memoryview] = []
         self._hashed = 0
         self._digest = md5()
         self._has_etag = self._placed = False
@@ -53,11 +55,26 @@ class Part:
             return
         try:
             # What lies under a name of this writer's own, nobody would look for.
-            own = self.path != part_file(self.target)
+            own = self._path != f"{self.target_name}.part"
             if not self._placed and (own or not is_resumable(self.path)):
                 self._remove()
         finally:
             os.close(self._descriptor)
+
+    @property
+    def target(self) -> Path:
+        """Where the file belongs when it is whole."""
+        return Path(self.target_name)
+
+    @property
+    def path(self) -> Path:
+        """Where it is until then."""
+        return Path(self._path)
+
+    @property
+    def waiting(self) -> Sequence[bytes | memoryview]:
+        """What came and waits in memory: all of it, or nothing where there is a file."""
+        return self._waiting
 
     @property
     def md5(self) -> str:
@@ -73,12 +90,12 @@ class Part:
         if self._descriptor is not None:
             return os.pread(self._descriptor, 64, 0)
         if self._waiting and len(self._waiting[0]) >= 64:
-            return self._waiting[0][:64]
+            return bytes(self._waiting[0][:64])
         return b"".join(self._waiting)[:64]
 
     def resume(self) -> str | None:
         """Take up what an earlier try left, and give its ETag; None where there is nothing to."""
-        with said(self.path):
+        with said(self._path):
             if not is_resumable(self.path):
                 return None
             descriptor = self._open()
@@ -98,7 +115,7 @@ class Part:
         if self.size:
             self._waiting, self._digest = [], md5()
         self.size = self._hashed = 0
-        with said(self.path):
+        with said(self._path):
             if self._descriptor is not None:
                 os.ftruncate(self._descriptor, 0)
             if self._has_etag:
@@ -108,7 +125,7 @@ class Part:
                 self.file()
                 self._etag.write_text(etag, encoding="ascii")
 
-    def write(self, block: bytes) -> None:
+    def write(self, block: bytes | memoryview) -> None:
         """Append a block.
 
         Raises:
@@ -117,18 +134,18 @@ class Part:
         if self._descriptor is None and self.size + len(block) <= SMALL:
             self._waiting.append(block)
         else:
-            with said(self.path):
+            with said(self._path):
                 self._append(self.file(), block)
                 self._digest.update(block)
         self.size += len(block)
 
     def place(self, *, synced: bool = False) -> None:
         """Bring the bytes to the disk, unless that was done, then the file to its name."""
-        with said(self.path):
+        with said(self._path):
             descriptor = self.file()
             if not synced:
                 os.fdatasync(descriptor)
-            os.rename(self.path, self.target)  # noqa: PTH104 - without a new Path for each file
+            os.rename(self._path, self.target_name)  # noqa: PTH104 - without a Path for each file
             self._placed = True
             if self._has_etag:
                 self._etag.unlink(missing_ok=True)
@@ -147,7 +164,7 @@ class Part:
         """
         if self._descriptor is not None:
             return self._descriptor
-        with said(self.path):
+        with said(self._path):
             descriptor = self._open()
             if os.fstat(descriptor).st_size:
                 os.ftruncate(descriptor, 0)
@@ -162,12 +179,12 @@ class Part:
         Raises:
             StoreError: where it cannot be written.
         """
-        if self._descriptor is None and self._run:
-            name = f"{self.target}.{_MINE}-{os.getpid()}-{next(_NUMBERS)}.{self._run}.part"
-            with said(self.target.parent):
+        if self._descriptor is None and self.run:
+            name = f"{self.target_name}.{_MINE}-{os.getpid()}-{next(_NUMBERS)}.{self.run}.part"
+            with said(os.path.dirname(self.target_name)):  # noqa: PTH120 - without a Path for each file
                 flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
                 self._descriptor = os.open(name, flags, 0o644)
-                self.path = Path(name)
+                self._path = name
                 self._fill(self._descriptor)
         else:
             self.file()
@@ -175,10 +192,11 @@ class Part:
     def _fill(self, descriptor: int) -> None:
         """Write what waits in memory to the new file."""
         _ = self.md5  # takes it in
-        waiting, self._waiting, self._hashed = b"".join(self._waiting), [], 0
+        waiting, self._waiting, self._hashed = self._waiting, [], 0
         self.size = 0
-        self._append(descriptor, waiting)
-        self.size = len(waiting)
+        for block in waiting:
+            self._append(descriptor, block)
+            self.size += len(block)
 
     def _open(self) -> int:
         """Open `TARGET.part`, or one of its own name where another writer holds that."""
@@ -188,7 +206,7 @@ class Part:
             if not try_lock(descriptor):
                 os.close(descriptor)
                 token = secrets.token_hex(4)
-                self.path = self.target.with_name(f"{self.target.name}.{token}.part")
+                self._path = f"{self.target_name}.{token}.part"
             elif not is_at(descriptor, self.path):
                 # Another run renamed or removed it between our opening and our locking.
                 os.close(descriptor)
@@ -196,7 +214,7 @@ class Part:
                 self._descriptor = descriptor
         return self._descriptor
 
-    def _append(self, descriptor: int, block: bytes) -> None:
+    def _append(self, descriptor: int, block: bytes | memoryview) -> None:
         written = os.pwrite(descriptor, block, self.size)
         while written < len(block):
             written += os.pwrite(descriptor, block[written:], self.size + written)
@@ -210,10 +228,6 @@ class Part:
         with suppress(OSError):
             self.path.unlink(missing_ok=True)
             self._etag.unlink(missing_ok=True)
-
-
-def part_file(target: Path) -> Path:
-    return target.with_name(f"{target.name}.part")
 
 
 def _may_be_sent(etag: str) -> bool:

@@ -830,7 +830,7 @@ run = LocalFolder(folder.path, sys.argv[3])
 run.journal("00000").append(row)
 said(lambda: run.journal("00000").append(row))
 """
-    assert "File too large" in done_by_another(code, folder.path.parent, 1000, folder.run)
+    assert "File too large" in done_by_another(code, folder.path.parent, 800, folder.run)
     folder.journal("00000").append(row("b"))
     assert [image for image, _ in folder.outcomes("00000")] == ["a", "b"]
 
