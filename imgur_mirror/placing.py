@@ -12,15 +12,19 @@ from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import groupby
+from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread
+from typing import TYPE_CHECKING, Protocol
 
 from imgur_mirror.disk import said, sync_files
-from imgur_mirror.exchange import Exchange
-from imgur_mirror.models import Download
-from imgur_mirror.uploading import uploaded
 
-__all__ = ["placed", "placed_async"]
+if TYPE_CHECKING:
+    # Late below as well: a process that only places files needs none of this.
+    from imgur_mirror.exchange import Exchange
+    from imgur_mirror.models import Download
+
+__all__ = ["Finished", "finished", "placed", "placed_async", "queue", "tell"]
 
 THREADS = 2
 """One writes while the other waits for the disk; more would only get into each other's way."""
@@ -29,15 +33,28 @@ MOST = 64
 """Files that are brought to the disk together, so that the first does not wait for long."""
 
 
-@dataclass(slots=True)
-class _Finished:
-    """An exchange that has all that it asked for, and who is to be told of what became of it.
+class Checked(Protocol):
+    """Something that came: `Exchange` has these of an image."""
 
-    `loop` is that of an asyncio future; `outcome` is what the future gets.
+    def complete(self) -> bool:
+        """Check it and write it down; false where there is more to ask for."""
+
+    @property
+    def unsynced(self) -> int | None:
+        """The descriptor of what has to reach the disk before it is placed."""
+
+
+@dataclass(slots=True)
+class Finished:
+    """What has all that was asked for, and who is to be told of what became of it.
+
+    `place` brings it to its name in `folder`. `loop` is that of an asyncio future; `outcome` is
+    what the future gets.
     """
 
-    exchange: Exchange
-    record: Callable[[Download], None]
+    what: Checked
+    folder: Path
+    place: Callable[[], None]
     future: Future[bool] | asyncio.Future[bool]
     loop: asyncio.AbstractEventLoop | None = None
     outcome: bool | BaseException = True
@@ -51,34 +68,70 @@ class _Finished:
             self.outcome = error
 
 
-def placed(exchange: Exchange, record: Callable[[Download], None]) -> Future[bool]:
+def placed(exchange: "Exchange", record: Callable[["Download"], None]) -> Future[bool]:
     """Begin to check and place what an exchange has; true when done, false to ask for more.
 
     `record` is called with the outcome before that, in another thread. The future raises what
     `Exchange.complete` and `Exchange.place` do.
     """
     if exchange.folder.remote:
+        from imgur_mirror.uploading import uploaded
+
         return uploaded(exchange, record)
     future: Future[bool] = Future()
-    _queue_of(os.getpid()).put(_Finished(exchange, record, future))
+    queue(finished(exchange, record, future))
     return future
 
 
-def placed_async(exchange: Exchange, record: Callable[[Download], None]) -> asyncio.Future[bool]:
+def placed_async(
+    exchange: "Exchange", record: Callable[["Download"], None]
+) -> asyncio.Future[bool]:
     """Do as `placed` does, for the running event loop, which is woken once for several files."""
     if exchange.folder.remote:
+        from imgur_mirror.uploading import uploaded
+
         return asyncio.wrap_future(uploaded(exchange, record))
     loop = asyncio.get_running_loop()
     future: asyncio.Future[bool] = loop.create_future()
-    _queue_of(os.getpid()).put(_Finished(exchange, record, future, loop))
+    queue(finished(exchange, record, future, loop))
     return future
 
 
-_queues: dict[int, SimpleQueue[_Finished]] = {}
+def queue(one: Finished) -> None:
+    """Have the threads of this process check and place it, with others."""
+    _queue_of(os.getpid()).put(one)
+
+
+def tell(some: Iterable[Finished]) -> None:
+    """Tell who waits what became of each; for asyncio futures, on their loop."""
+    for one in some:
+        if one.future.done():
+            continue  # cancelled
+        if isinstance(one.outcome, BaseException):
+            one.future.set_exception(one.outcome)
+        else:
+            one.future.set_result(one.outcome)
+
+
+def finished(
+    exchange: "Exchange",
+    record: Callable[["Download"], None],
+    future: Future[bool] | asyncio.Future[bool],
+    loop: asyncio.AbstractEventLoop | None = None,
+) -> Finished:
+    """Say of an exchange how it is placed, and who waits for that."""
+
+    def place() -> None:
+        record(exchange.place())
+
+    return Finished(exchange, exchange.folder.here, place, future, loop)
+
+
+_queues: dict[int, SimpleQueue[Finished]] = {}
 _making = Lock()
 
 
-def _queue_of(process: int) -> SimpleQueue[_Finished]:
+def _queue_of(process: int) -> SimpleQueue[Finished]:
     """Give the queue of this process; a forked one has its own, as it has no threads."""
     if process not in _queues:
         with _making:
@@ -87,33 +140,33 @@ def _queue_of(process: int) -> SimpleQueue[_Finished]:
     return _queues[process]
 
 
-def _served_queue() -> SimpleQueue[_Finished]:
-    queue: SimpleQueue[_Finished] = SimpleQueue()
+def _served_queue() -> SimpleQueue[Finished]:
+    waiting: SimpleQueue[Finished] = SimpleQueue()
     for number in range(THREADS):
         name = f"placing-{number}"
-        Thread(target=_serve, args=[queue], name=name, daemon=True).start()
-    return queue
+        Thread(target=_serve, args=[waiting], name=name, daemon=True).start()
+    return waiting
 
 
-def _serve(queue: SimpleQueue[_Finished]) -> None:
+def _serve(waiting: SimpleQueue[Finished]) -> None:
     while True:
-        _place([queue.get(), *_waiting(queue)])
+        _place([waiting.get(), *_more_of(waiting)])
 
 
-def _waiting(queue: SimpleQueue[_Finished]) -> Iterator[_Finished]:
+def _more_of(waiting: SimpleQueue[Finished]) -> Iterator[Finished]:
     """Give this thread's share of what has come meanwhile."""
     try:
-        for _ in range(min(MOST, queue.qsize() // THREADS)):
-            yield queue.get_nowait()
+        for _ in range(min(MOST, waiting.qsize() // THREADS)):
+            yield waiting.get_nowait()
     except Empty:
         return
 
 
-def _place(finished: list[_Finished]) -> None:
-    complete = [one for one in finished if _is_complete(one)]
-    for folder, ours in groupby(complete, key=lambda one: one.exchange.folder.path):
+def _place(some: list[Finished]) -> None:
+    complete = [one for one in some if _is_complete(one)]
+    for folder, ours in groupby(complete, key=lambda one: one.folder):
         together = list(ours)
-        files = [one.exchange.unsynced for one in together]
+        files = [one.what.unsynced for one in together]
         try:
             with said(folder):
                 sync_files([file for file in files if file is not None])
@@ -123,28 +176,18 @@ def _place(finished: list[_Finished]) -> None:
             continue
         for one in together:
             with one.faults_told():
-                one.record(one.exchange.place())
-    for loop, told in groupby(finished, key=lambda one: one.loop):
+                one.place()
+    for loop, told in groupby(some, key=lambda one: one.loop):
         if loop is None:
-            _tell(told)
+            tell(told)
         else:
             # A loop that is closed has nobody left who waits.
             with suppress(RuntimeError):
-                loop.call_soon_threadsafe(_tell, list(told))
+                loop.call_soon_threadsafe(tell, list(told))
 
 
-def _is_complete(one: _Finished) -> bool:
+def _is_complete(one: Finished) -> bool:
     """Tell whether there is something to place; not where more is asked for, or it is wrong."""
     with one.faults_told():
-        one.outcome = one.exchange.complete()
+        one.outcome = one.what.complete()
     return one.outcome is True
-
-
-def _tell(finished: Iterable[_Finished]) -> None:
-    for one in finished:
-        if one.future.done():
-            continue  # cancelled
-        if isinstance(one.outcome, BaseException):
-            one.future.set_exception(one.outcome)
-        else:
-            one.future.set_result(one.outcome)

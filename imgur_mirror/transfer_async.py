@@ -12,7 +12,6 @@ import aiohttp
 from imgur_mirror.batch import Batch, Work
 from imgur_mirror.exchange import FAILURES, SMALL, Exchange, unexpected
 from imgur_mirror.models import Download, Piece
-from imgur_mirror.placing import placed_async
 from imgur_mirror.sessions_async import SharedConnections, connections, shared_connections
 from imgur_mirror.settings import Wire
 from imgur_mirror.store import AlbumFolder
@@ -68,7 +67,7 @@ async def _fetch_each(pieces: Iterator[Piece], shared: SharedConnections, work: 
         for piece in pieces:
             for exchange in work.exchanges_of(piece, slot):
                 with exchange:
-                    await _fetch_async(shared.session, connection, exchange, work)
+                    await _fetch_async(shared, connection, exchange, work)
 
     with shared.slot() as slot:
         async with asyncio.TaskGroup() as group:
@@ -77,7 +76,7 @@ async def _fetch_each(pieces: Iterator[Piece], shared: SharedConnections, work: 
 
 
 async def _fetch_async(
-    session: aiohttp.ClientSession, connection: asyncio.Lock, exchange: Exchange, work: Work
+    shared: SharedConnections, connection: asyncio.Lock, exchange: Exchange, work: Work
 ) -> None:
     try:
         exchange.check()
@@ -85,8 +84,8 @@ async def _fetch_async(
             async with connection:
                 while exchange.asking:
                     await _wait_async(work)
-                    await _ask_async(session, exchange, work)
-            if await _placed_async(exchange, work):
+                    await _ask_async(shared.session, exchange, work)
+            if await _placed_async(shared, exchange, work):
                 return
     except (*FAILURES, aiohttp.ClientError) as error:
         work.give_up(exchange, error)
@@ -94,9 +93,9 @@ async def _fetch_async(
         work.give_up(exchange, unexpected(error))
 
 
-async def _placed_async(exchange: Exchange, work: Work) -> bool:
+async def _placed_async(shared: SharedConnections, exchange: Exchange, work: Work) -> bool:
     """Wait until it is placed; when cancelled as well: the file must not be closed before."""
-    done = placed_async(exchange, work.record)
+    done = shared.placed(exchange, work.record)
     try:
         return await asyncio.shield(done)
     except asyncio.CancelledError:
