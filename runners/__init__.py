@@ -66,7 +66,15 @@ def warm_up(
     """
     if strategy is not Strategy.DASK or scheduler_address:
         return nullcontext()
-    return warming(workers, lambda: _dask().prepared(workers))
+
+    def prepare() -> Callable[[], AbstractContextManager[str]]:
+        from runners.forkserver import start_forkserver
+
+        # First, so that it imports what it takes on another core while Dask is imported here.
+        start_forkserver()
+        return cast(Callable[[], AbstractContextManager[str]], _dask().prepared(workers))
+
+    return warming(workers, prepare)
 
 
 def _on_dask(workers: int, scheduler_address: str | None) -> TaskRunner[Any]:

@@ -11,18 +11,16 @@ import contextvars
 import logging
 import os
 import pickle
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
-from multiprocessing import forkserver, get_context
-from threading import BoundedSemaphore, Lock
+from multiprocessing import get_context
+from threading import BoundedSemaphore
 from typing import Any, Self, cast
 from uuid import UUID, uuid4
 
 import dask
 import distributed
-from distributed.utils import get_mp_context
 from prefect import Task
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import RunInput, State
@@ -43,13 +41,9 @@ from prefect.task_engine import run_task_async, run_task_sync
 from prefect.utilities.engine import collect_task_run_inputs_sync
 from prefect_dask.task_runners import DaskTaskRunner, PrefectDaskFuture
 
-__all__ = ["LeanDaskTaskRunner", "local_cluster", "prepared"]
+from runners.forkserver import start_forkserver
 
-# Besides what is named here, the fork server imports what the flow's own process has imported of
-# these packages by then: that is what the workers will run. Flows too, since each worker runs the
-# module that `python -m` was given, with all that it imports.
-PRELOAD = ("distributed.nanny", "prefect.task_engine", "prefect_dask", __name__)
-PROJECT = ("flows", "imgur_mirror", "runners", "tasks")
+__all__ = ["LeanDaskTaskRunner", "local_cluster", "prepared"]
 
 CONFIG = {
     "distributed.worker.multiprocessing-method": "forkserver",
@@ -60,23 +54,10 @@ CONFIG = {
     "distributed.admin.tick.interval": "1s",
 }
 
-_starting = Lock()
-
-
-def _start_forkserver() -> None:
-    """Start the process that workers are forked from, unless it runs; does not wait for it."""
-    # Locked, since Dask's configuration is the process's own and warming up has a thread.
-    with _starting, dask.config.set(CONFIG):
-        # The first call sets a preload list of distributed's own, which ours then replaces.
-        context = get_mp_context()  # type: ignore[no-untyped-call]  # distributed's is untyped
-        loaded = (name for name in tuple(sys.modules) if name.partition(".")[0] in PROJECT)
-        context.set_forkserver_preload([*PRELOAD, *loaded])
-        forkserver.ensure_running()
-
 
 def prepared(n_workers: int) -> Callable[[], AbstractContextManager[str]]:
     """Wait until workers can be forked; what it returns starts them and gives their address."""
-    _start_forkserver()
+    start_forkserver()
     # It answers when it has imported all.
     idle = get_context("forkserver").Process(target=os.getpid, daemon=True)
     idle.start()
@@ -105,7 +86,7 @@ def _quiet() -> Iterator[None]:
 @contextmanager
 def local_cluster(n_workers: int) -> Iterator[distributed.LocalCluster]:
     """Worker processes of one thread each, on this machine."""
-    _start_forkserver()
+    start_forkserver()
     # The setting is needed for as long as a worker may have to be started again.
     with (
         _quiet(),

@@ -1,0 +1,35 @@
+"""The process that Dask's workers are forked from, which has imported Prefect for all of them.
+
+It needs nothing of Dask to start: so it imports what it takes while this process does the same.
+"""
+
+import sys
+from multiprocessing import forkserver, get_context
+from threading import Lock
+
+__all__ = ["start_forkserver"]
+
+# Besides what is named here, it imports what the flow's own process has imported of these packages
+# by then: that is what the workers will run. Flows too, since each worker runs the module that
+# `python -m` was given, with all that it imports.
+PRELOAD = (
+    "distributed.nanny",
+    "prefect.task_engine",
+    "prefect_dask",
+    "runners.dask",
+    # What a task imports as it first runs.
+    "imgur_mirror.transfer",
+)
+PROJECT = ("flows", "imgur_mirror", "runners", "tasks")
+
+_starting = Lock()
+
+
+def start_forkserver() -> None:
+    """Start it, unless it runs; does not wait for it."""
+    # distributed has a list of its own, which it sets as it first asks for a process: ours counts,
+    # since the server runs by then. Warming up has a thread, hence the lock.
+    with _starting:
+        loaded = (name for name in tuple(sys.modules) if name.partition(".")[0] in PROJECT)
+        get_context("forkserver").set_forkserver_preload([*PRELOAD, *loaded])
+        forkserver.ensure_running()
