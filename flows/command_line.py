@@ -16,7 +16,7 @@ from prefect.utilities.callables import parameter_schema
 from pydantic import ValidationError
 
 from flows.heartbeat import own_heartbeats
-from flows.server import ServerError, prefect_api
+from flows.server import ServerError, prefect_api, send_events
 from imgur_mirror.address import BadAddress, parse
 from imgur_mirror.answers import BadCredentials
 from imgur_mirror.settings import BadSettings, Settings, read_settings
@@ -52,6 +52,7 @@ def main(
     try:
         with _terminable(), prefect_api(), own_heartbeats():
             state: State[Any] = flow(**checked, return_state=True)  # type: ignore[assignment]
+            send_events()
             return _outcome(state, described)
     except ServerError as error:
         return _fail(str(error), MISSING)

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Thread
 
 import httpx
 from prefect.context import refresh_global_settings_context
@@ -21,10 +22,13 @@ from prefect.events.worker import EventsWorker
 from prefect.logging.handlers import APILogWorker
 from prefect.settings import PREFECT_API_URL, PREFECT_HOME, get_current_settings
 
-__all__ = ["ServerError", "prefect_api", "prefect_server", "stop"]
+__all__ = ["ServerError", "prefect_api", "prefect_server", "send_events", "stop"]
 
 START = 120
 """Seconds that a first start, with its migrations, may take on a slow machine."""
+
+LAST_EVENTS = 3
+"""Seconds that a run's last events may take; with a server that is away they do not come."""
 
 PORTS = range(20_000, 32_768)
 
@@ -83,6 +87,16 @@ def prefect_server(home: Path) -> Iterator[str]:
                 EventsWorker.drain_all(timeout=5)
     finally:
         stop(server, signal.SIGTERM, 20)
+
+
+def send_events() -> None:
+    """Let Prefect send the events that it still has, for some seconds.
+
+    At its exit it would warn that it is still at it, after the last that there is to say.
+    """
+    sending = Thread(target=EventsWorker.instance().wait_until_empty, daemon=True)
+    sending.start()
+    sending.join(LAST_EVENTS)
 
 
 def _database() -> dict[str, str]:

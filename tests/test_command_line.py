@@ -38,6 +38,13 @@ def test_all_there_is_status_0(strategy, imgur, downloads):
     assert not any(name in ran.stderr for name in contents(imgur, album))
 
 
+def test_what_went_wrong_is_said_last(imgur, downloads):
+    """And not that Prefect's last events are still on their way."""
+    ran = shell("Nothing")
+    assert ran.returncode == 1
+    assert ran.stderr.splitlines()[-1].startswith("album Nothing: Imgur has no such thing")
+
+
 @pytest.mark.parametrize("strategy", Strategy)
 def test_something_missing_is_status_1(strategy, imgur, downloads):
     album = new_album(imgur, count=3, bytes=3000)
