@@ -51,7 +51,8 @@ class Part:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._descriptor is None:
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is None:
             return
         try:
             # What lies under a name of this writer's own, nobody would look for.
@@ -59,7 +60,7 @@ class Part:
             if not self._placed and (own or not is_resumable(self.path)):
                 self._remove()
         finally:
-            os.close(self._descriptor)
+            os.close(descriptor)
 
     @property
     def target(self) -> Path:
@@ -149,8 +150,9 @@ class Part:
             self._placed = True
             if self._has_etag:
                 self._etag.unlink(missing_ok=True)
-            os.close(descriptor)
+            # First: its number is free, whatever the system says as it closes it.
             self._descriptor = None
+            os.close(descriptor)
 
     def discard(self) -> None:
         """Throw away what is there, whatever could be continued."""

@@ -13,8 +13,9 @@ import os
 import signal
 import subprocess
 import sys
+import traceback
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import groupby
 from queue import SimpleQueue
@@ -87,14 +88,15 @@ class PlacingProcess:
         memory = _memory()
         try:
             self._memory = mmap.mmap(memory, SLOTS * SMALL)
-            self._process = subprocess.Popen(  # noqa: S603 - this very module
-                # -P: whatever lies in the working directory is not imported.
-                [sys.executable, "-P", "-m", __name__, str(memory)],
-                bufsize=0,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                pass_fds=[memory],
-            )
+            with _without_interrupts():
+                self._process = subprocess.Popen(  # noqa: S603 - this very module
+                    # -P: whatever lies in the working directory is not imported.
+                    [sys.executable, "-P", "-m", __name__, str(memory)],
+                    bufsize=0,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    pass_fds=[memory],
+                )
         finally:
             os.close(memory)
         self._orders = cast(IO[bytes], self._process.stdin)
@@ -127,11 +129,14 @@ class PlacingProcess:
         self._orders.close()
         try:
             await asyncio.to_thread(self._process.wait, END)
-        except subprocess.TimeoutExpired:
+        except BaseException as error:
             self._process.kill()
-            await asyncio.to_thread(self._process.wait)
-        self._answers.close()
-        self._memory.close()
+            self._process.wait()
+            if not isinstance(error, subprocess.TimeoutExpired):
+                raise
+        finally:
+            self._answers.close()
+            self._memory.close()
 
     def _hear(self) -> None:
         # Answers are written whole, and so read whole.
@@ -158,12 +163,26 @@ class PlacingProcess:
         self._sent.clear()
 
 
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Have what is started here not be told of Ctrl-C: it ends with the process that started it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _memory() -> int:
     """Give a descriptor of memory for all slots, which has no name."""
     if not hasattr(os, "memfd_create"):
         raise OSError("this system has no memory that two processes may share without a name")
     memory = os.memfd_create("imgur-mirror")
-    os.ftruncate(memory, SLOTS * SMALL)
+    try:
+        os.ftruncate(memory, SLOTS * SMALL)
+    except OSError:
+        os.close(memory)
+        raise
     return memory
 
 
@@ -231,15 +250,20 @@ def _orders(source: int) -> Iterator[bytes]:
 
 def _finish(written: SimpleQueue[_Placing], answers: int) -> None:
     """Place what is written, all that came while the last ones were placed at once."""
-    while True:
-        some = [written.get(), *(written.get() for _ in range(min(SLOTS, written.qsize())))]
-        for _, group in groupby(some, key=lambda one: one.folder):
-            together = list(group)
-            with suppress(OSError):
-                sync_files([one.file for one in together])
-                for one in together:
-                    one.place()
-        _tell(answers, b"".join(one.answer() for one in some))
+    try:
+        while True:
+            some = [written.get(), *(written.get() for _ in range(min(SLOTS, written.qsize())))]
+            for _, group in groupby(some, key=lambda one: one.folder):
+                together = list(group)
+                with suppress(OSError):
+                    sync_files([one.file for one in together])
+                    for one in together:
+                        one.place()
+            _tell(answers, b"".join(one.answer() for one in some))
+    except BaseException:  # noqa: BLE001 - whatever it is, nobody else would hear of it
+        # Its end is heard of, and all that it had is done elsewhere; its silence would not be.
+        traceback.print_exc()
+        os._exit(1)
 
 
 def _tell(answers: int, said: bytes) -> None:
@@ -249,8 +273,6 @@ def _tell(answers: int, said: bytes) -> None:
 
 
 def _main() -> None:
-    # Ctrl-C is for the process that this one ends with.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     source, answers = sys.stdin.fileno(), sys.stdout.fileno()
     memory = memoryview(mmap.mmap(int(sys.argv[1]), SLOTS * SMALL))
     written: SimpleQueue[_Placing] = SimpleQueue()

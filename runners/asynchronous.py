@@ -100,21 +100,22 @@ class AsyncTaskRunner(TaskRunner[PrefectConcurrentFuture[Any]]):
         super().__enter__()
         started: Future[_Live] = Future()
         thread = ThreadPoolExecutor(1, thread_name_prefix=f"{self.name}-task-runner")
-        # The copied context carries Prefect's settings to the thread.
-        self._served = thread.submit(copy_context().run, asyncio.run, self._serve(started))
-        thread.shutdown(wait=False)
-        either: list[Future[Any]] = [started, self._served]
         try:
+            # The copied context carries Prefect's settings to the thread.
+            self._served = thread.submit(copy_context().run, asyncio.run, self._serve(started))
+            thread.shutdown(wait=False)
+            either: list[Future[Any]] = [started, self._served]
             wait(either, return_when=FIRST_COMPLETED)
+            if not started.done():
+                self._started = False
+                self._served.result()
+            self._live = started.result()
         except BaseException:
-            # Ctrl-C: nobody would leave what is about to start, and the process would never end.
+            # Ctrl-C, for one: nobody else would have what starts, or has, end.
             started.add_done_callback(_leave)
-            wait([self._served])
+            if self._served is not None:
+                wait([self._served])
             raise
-        if not started.done():
-            self._started = False
-            self._served.result()
-        self._live = started.result()
         return self
 
     def __exit__(
