@@ -24,7 +24,7 @@ from typing import IO, TYPE_CHECKING, cast
 
 from imgur_mirror.disk import StoreError, sync_files
 from imgur_mirror.part import SMALL, Part
-from imgur_mirror.placing import finished, placed_async, queue
+from imgur_mirror.placing import Finished, finished, placed_async, queue, tell
 
 if TYPE_CHECKING:
     from imgur_mirror.exchange import Exchange, Foreseen
@@ -55,22 +55,17 @@ class _Sent:
 
     exchange: "Exchange"
     record: Callable[["Download"], None]
-    future: asyncio.Future[bool]
+    waiting: Finished
 
     def was_placed(self, md5: str) -> None:
         """Record it, and tell who waits."""
-        try:
+        with self.waiting.faults_told():
             self.record(self.exchange.was_placed(md5))
-        except BaseException as error:  # noqa: BLE001 - raised where it is waited for
-            if not self.future.done():
-                self.future.set_exception(error)
-        else:
-            if not self.future.done():
-                self.future.set_result(True)
+        tell([self.waiting])
 
     def stay(self) -> None:
         """Have the threads of this process do it."""
-        queue(finished(self.exchange, self.record, self.future, self.future.get_loop()))
+        queue(self.waiting)
 
 
 class PlacingProcess:
@@ -113,7 +108,8 @@ class PlacingProcess:
             return placed_async(exchange, record)
         future: asyncio.Future[bool] = self._loop.create_future()
         slot = self._free.pop()
-        self._sent[slot] = _Sent(exchange, record, future)
+        waiting = finished(exchange, record, future, self._loop)
+        self._sent[slot] = _Sent(exchange, record, waiting)
         at = slot * SMALL
         for block in foreseen.blocks:
             self._memory[at : at + len(block)] = block
@@ -204,8 +200,8 @@ class _Placing:
         self._md5 = md5.decode()
         self._target = os.fsdecode(target)
         self._part = Part(self._target, run.decode())
-        self._start = self._slot * SMALL
-        self._body = memory[self._start : self._start + int(size)]
+        start = self._slot * SMALL
+        self._body = memory[start : start + int(size)]
         self._placed = False
 
     @property

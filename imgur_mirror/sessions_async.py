@@ -23,10 +23,10 @@ from imgur_mirror.placing import placed_async
 from imgur_mirror.placing_process import PlacingProcess
 from imgur_mirror.settings import Wire
 
+__all__ = ["SharedConnections", "connections", "shared_connections"]
+
 MANY = 256
 """Files from which on a process that places them is worth its start: 0.1 s of another core."""
-
-__all__ = ["SharedConnections", "connections", "shared_connections"]
 
 
 class SharedConnections:
