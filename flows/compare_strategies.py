@@ -15,7 +15,7 @@ from flows.heartbeat import heartbeat
 from flows.hooks import say_why
 from flows.mirroring import mirror
 from flows.parameters import AlbumAddress, Workers, album_name
-from imgur_mirror import charts
+from imgur_mirror import drawing_process
 from imgur_mirror.address import BadAddress, parse
 from imgur_mirror.advice import advised
 from imgur_mirror.answers import ApiError
@@ -105,7 +105,7 @@ def _rounds(
     Gives the runs, and which files were not the same in all of them.
     """
     # Now, or the first run to be timed would share the processor with it.
-    charts.prepare()
+    drawing_process.prepare(wait=True)
     runs, left = [], []
     for turn in range(rounds):
         shift = turn % len(trials)

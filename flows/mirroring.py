@@ -4,13 +4,12 @@ import time
 from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
-from threading import Thread
 
 from prefect.logging import get_run_logger
 
 from flows.download_images import download_images
 from flows.progress import progress_shown
-from imgur_mirror import charts
+from imgur_mirror import drawing_process
 from imgur_mirror.collector import spare
 from imgur_mirror.manifest import Entry
 from imgur_mirror.models import Album, Download, Mirrored, Outcome, Strategy, Timings
@@ -24,8 +23,8 @@ __all__ = ["Incomplete", "mirror"]
 
 
 FEW = 1000
-"""Images of which the downloads mostly wait: for more, the interpreter has enough to do, and the
-chart library is imported while another process makes the thumbnails."""
+"""Images of which the downloads mostly wait: with more, the processor has enough to do, and the
+process that draws is started when it has less."""
 
 
 class Incomplete(Exception):
@@ -148,7 +147,7 @@ def _fetch(
     if not todo.batches:
         return ()
     if len(todo.images) <= FEW:
-        Thread(target=charts.prepare, daemon=True).start()
+        drawing_process.prepare()
     with progress_shown(todo, folder, f"{folder.path.name} · {strategy}"):
         rows = download_images(
             todo,
@@ -158,6 +157,7 @@ def _fetch(
             workers,
             settings.dask_scheduler_address,
         )
+    drawing_process.prepare()
     spare()
     log.info(fetched(rows))
     return rows

@@ -3,9 +3,8 @@
 import base64
 import io
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -26,7 +25,6 @@ __all__ = [
     "data_address",
     "drawing",
     "duration",
-    "prepare",
     "svg_text",
 ]
 
@@ -86,14 +84,6 @@ def bar_chart(rows: Sequence[Row]) -> str:
         _frame(axes, rows)
         _bars(axes, rows)
         return svg_text(figure)
-
-
-def prepare() -> None:
-    """Import what pictures are drawn with: half a second, best spent while a run waits anyway."""
-    # Whoever draws says what is wrong with it.
-    with suppress(ImportError):
-        import_module("matplotlib.figure")
-        import_module("matplotlib.backends.backend_svg")
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,18 +10,18 @@ wrong: nothing depends on this process, and it may die.
 import asyncio
 import mmap
 import os
-import signal
 import subprocess
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
 from queue import SimpleQueue
 from threading import Thread
 from typing import IO, TYPE_CHECKING, cast
 
+from imgur_mirror.child_process import child_process
 from imgur_mirror.disk import StoreError, sync_files
 from imgur_mirror.part import SMALL, Part
 from imgur_mirror.placing import Finished, finished, placed_async, queue, tell
@@ -83,15 +83,7 @@ class PlacingProcess:
         memory = _memory()
         try:
             self._memory = mmap.mmap(memory, SLOTS * SMALL)
-            with _without_interrupts():
-                self._process = subprocess.Popen(  # noqa: S603 - this very module
-                    # -P: whatever lies in the working directory is not imported.
-                    [sys.executable, "-P", "-m", __name__, str(memory)],
-                    bufsize=0,
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    pass_fds=[memory],
-                )
+            self._process = child_process(__name__, str(memory), bufsize=0, pass_fds=[memory])
         finally:
             os.close(memory)
         self._orders = cast(IO[bytes], self._process.stdin)
@@ -157,16 +149,6 @@ class PlacingProcess:
         for sent in self._sent.values():
             sent.stay()
         self._sent.clear()
-
-
-@contextmanager
-def _without_interrupts() -> Iterator[None]:
-    """Have what is started here not be told of Ctrl-C: it ends with the process that started it."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _memory() -> int:

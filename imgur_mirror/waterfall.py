@@ -8,6 +8,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
 from imgur_mirror.charts import FAINT, WIDTH, Margins, drawing, svg_text
+from imgur_mirror.drawing_process import drawn
 from imgur_mirror.markdown import counted, label, plain
 from imgur_mirror.models import Download, Mirrored, Outcome
 
@@ -50,12 +51,17 @@ class Bar(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """What is drawn: the bars, and what stands beside their places, left and right."""
+    """What is drawn: the bars, what stands beside their places, left and right, and above them.
 
+    `startup` are the seconds before the first request, of `seconds` altogether.
+    """
+
+    title: str
+    startup: float
+    seconds: float
     bars: Sequence[Bar]
     left: Sequence[str]
-    right: Sequence[str]
-    seconds: float
+    right: Sequence[str] = ()
 
     @property
     def is_by_image(self) -> bool:
@@ -71,27 +77,28 @@ def waterfall(mirrored: Mirrored) -> str | None:
     if not asked:
         return None
     asked.sort(key=lambda row: row.started or 0.0)
-    picture = _pictured(asked, mirrored.timings.began)
-    return _drawn(picture, mirrored)
+    return drawn(_svg_of, _pictured(asked, mirrored))
 
 
-def _pictured(asked: Sequence[Download], began: float) -> Picture:
+def _pictured(asked: Sequence[Download], mirrored: Mirrored) -> Picture:
     """Lay out a small album as a row an image, another as a lane a worker."""
+    title, timings = _title(mirrored), mirrored.timings
     by_image = len(asked) <= ROWS
     workers = sorted({row.worker or "" for row in asked}, key=lambda name: (len(name), name))
     lanes = {worker: place for place, worker in enumerate(workers)}
     bars = [
         bar
         for number, row in enumerate(asked)
-        for bar in _bars(row, number if by_image else lanes[row.worker or ""], began)
+        for bar in _bars(row, number if by_image else lanes[row.worker or ""], timings.began)
     ]
     seconds = max(bar.end for bar in bars) or 1.0
     if by_image:
         names = [_shortened(label(row)) for row in asked]
-        return Picture(bars, names, [row.worker or "?" for row in asked], seconds)
+        named = [row.worker or "?" for row in asked]
+        return Picture(title, timings.startup, seconds, bars, names, named)
     if len(bars) > MOST_BARS:
         bars = list(_condensed(bars, len(workers), seconds))
-    return Picture(bars, [plain(worker) for worker in workers], (), seconds)
+    return Picture(title, timings.startup, seconds, bars, [plain(worker) for worker in workers])
 
 
 def _bars(row: Download, place: int, began: float) -> Iterator[Bar]:
@@ -139,7 +146,7 @@ def _shortened(name: str) -> str:
     return name if len(name) <= 16 else f"{name[:7]}…{name[-8:]}"
 
 
-def _drawn(picture: Picture, mirrored: Mirrored) -> str:
+def _svg_of(picture: Picture) -> str:
     count = len(picture.left)
     inside = ROW * count if picture.is_by_image else min(LANE * count, HIGHEST)
     left, right = (1.45, 0.65) if picture.is_by_image else (0.6, 0.15)
@@ -148,10 +155,10 @@ def _drawn(picture: Picture, mirrored: Mirrored) -> str:
     with drawing(inside, margins, **style) as (figure, axes):
         _frame(axes, picture)
         thickness = 0.7 * 72 * inside / count
-        _background(axes, picture, mirrored.timings.startup, thickness)
+        _background(axes, picture, thickness)
         for kind, colour in COLOURS.items():
             _line(axes, kind, [bar for bar in picture.bars if bar.kind == kind], colour, thickness)
-        _headed(figure, axes, _title(mirrored))
+        _headed(figure, axes, picture.title)
         return svg_text(figure)
 
 
@@ -183,9 +190,10 @@ def _frame(axes: "Axes", picture: Picture) -> None:
         )
 
 
-def _background(axes: "Axes", picture: Picture, startup: float, thickness: float) -> None:
+def _background(axes: "Axes", picture: Picture, thickness: float) -> None:
     """What there is before a bar: the start-up of all, and an image's queueing or an idle lane."""
-    if startup > 0:
+    startup = max(picture.startup, 0.0)
+    if startup:
         axes.axvspan(0, min(startup, picture.seconds), color=BEFORE, zorder=0, label=STARTUP)
     if picture.is_by_image:
         first = {bar.place: bar.begin for bar in reversed(picture.bars)}
@@ -193,7 +201,7 @@ def _background(axes: "Axes", picture: Picture, startup: float, thickness: float
         _line(axes, QUEUED, queued, FAINT, 1.5)
     else:
         lanes = range(len(picture.left))
-        idle = [Bar(place, IDLE, max(startup, 0.0), picture.seconds) for place in lanes]
+        idle = [Bar(place, IDLE, startup, picture.seconds) for place in lanes]
         _line(axes, IDLE, idle, FAINT, thickness)
 
 
