@@ -19,13 +19,13 @@ from flows.download_images import download_images
 from flows.heartbeat import own_heartbeats
 from flows.mirror_album import mirror_album
 from flows.parameters import Choice
+from flows.runner import warm_up
 from imgur_mirror.address import parse
 from imgur_mirror.api import fetch_album
 from imgur_mirror.models import Download, Strategy
 from imgur_mirror.plan import Splitting, plan
 from imgur_mirror.settings import read_settings
 from imgur_mirror.store import album_folder
-from runners import warm_up
 
 __all__: list[str] = []
 

@@ -13,6 +13,7 @@ from flows.heartbeat import heartbeat
 from flows.hooks import say_why
 from flows.mirroring import Incomplete, mirror
 from flows.parameters import AlbumAddress, Choice, Workers, album_name
+from flows.runner import warm_up
 from imgur_mirror.address import BadAddress, parse
 from imgur_mirror.answers import ApiError
 from imgur_mirror.collector import spared
@@ -20,7 +21,6 @@ from imgur_mirror.models import Mirrored
 from imgur_mirror.report import headline, missing
 from imgur_mirror.settings import BadSettings, read_settings
 from imgur_mirror.store import StoreError, album_folder
-from runners import warm_up
 from tasks.album import fetch_album
 from tasks.credentials import access
 from tasks.publish import publish_mirror
