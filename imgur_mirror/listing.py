@@ -41,9 +41,11 @@ def _images(listed: list[dict[str, Any]]) -> tuple[Image, ...]:
         if image.id not in found or found[image.id].unsafe:
             found[image.id] = image
     names = iter(distinct([image.name for image in found.values() if not image.unsafe]))
-    return tuple(
-        image if image.unsafe else replace(image, name=next(names)) for image in found.values()
-    )
+    return tuple(image if image.unsafe else _named(image, next(names)) for image in found.values())
+
+
+def _named(image: Image, name: str) -> Image:
+    return image if image.name == name else replace(image, name=name)
 
 
 def _image(data: dict[str, Any], number: int) -> Image:

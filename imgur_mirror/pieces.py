@@ -142,6 +142,8 @@ def merged(rows: Sequence[Download]) -> Download:
     It is `PIECE` where all its bytes came and nobody put them together, which the run that looks
     at the folder can tell from a failure.
     """
+    if len(rows) == 1 and rows[0].piece is None:
+        return rows[0]
     order = [Outcome.DOWNLOADED, Outcome.UNCHANGED, Outcome.GONE, Outcome.FAILED, Outcome.PIECE]
     # An image that was fetched whole in the end has a row of its own, whatever its pieces did.
     final = min(rows, key=lambda row: (row.piece is not None, order.index(row.outcome)))
