@@ -4,8 +4,7 @@ import logging
 import signal
 import sys
 from argparse import ArgumentParser
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from enum import Enum
 from typing import Any
 
@@ -17,6 +16,7 @@ from pydantic import ValidationError
 
 from flows.heartbeat import own_heartbeats
 from flows.server import ServerError, prefect_api, send_events
+from flows.stopping import STOPPED, Terminated, stoppable
 from imgur_mirror.address import BadAddress, parse
 from imgur_mirror.answers import BadCredentials
 from imgur_mirror.settings import BadSettings, Settings, read_settings
@@ -27,7 +27,6 @@ __all__ = ["main", "refusal"]
 
 DONE, MISSING, WRONG_CALL = 0, 1, 2
 INVALID = "Flow run received invalid parameters: - "
-STOPPED = "stopped; what was finished is kept, and the same call goes on from there"
 
 
 def main(
@@ -50,7 +49,7 @@ def main(
     except (ParameterTypeError, ValidationError) as error:
         return _fail(_one_line(error), WRONG_CALL)
     try:
-        with _terminable(), prefect_api(), own_heartbeats():
+        with stoppable(), prefect_api(), own_heartbeats():
             state: State[Any] = flow(**checked, return_state=True)  # type: ignore[assignment]
             send_events()
             return _outcome(state, described)
@@ -58,7 +57,7 @@ def main(
         return _fail(str(error), MISSING)
     except KeyboardInterrupt:
         return _fail(STOPPED, 128 + signal.SIGINT)
-    except _Terminated:
+    except Terminated:
         return _fail(STOPPED, 128 + signal.SIGTERM)
 
 
@@ -98,24 +97,6 @@ def _check_credentials(settings: Settings) -> None:
             "Imgur's API asks for a client id, and none is set: set IMGUR_CLIENT_ID, in the "
             "environment or in .env, or name a Prefect block by IMGUR_CREDENTIALS_BLOCK"
         )
-
-
-class _Terminated(BaseException):
-    """SIGTERM came; Prefect's flows record it and pass it on."""
-
-
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """Let SIGTERM raise, as Ctrl-C does, so that a server that was started is stopped too."""
-
-    def terminate(*_: object) -> None:
-        raise _Terminated
-
-    before = signal.signal(signal.SIGTERM, terminate)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _outcome(state: State[Any], described: Callable[[Any], str]) -> int:

@@ -22,7 +22,7 @@ from prefect.events.worker import EventsWorker
 from prefect.logging.handlers import APILogWorker
 from prefect.settings import PREFECT_API_URL, PREFECT_HOME, get_current_settings
 
-__all__ = ["ServerError", "prefect_api", "prefect_server", "send_events", "stop"]
+__all__ = ["ServerError", "kill_servers", "prefect_api", "prefect_server", "send_events", "stop"]
 
 START = 120
 """Seconds that a first start, with its migrations, may take on a slow machine."""
@@ -76,6 +76,7 @@ def prefect_server(home: Path) -> Iterator[str]:
     # Threads and processes see the environment, and not what a context variable holds.
     environment = {"PREFECT_HOME": str(home.absolute()), "PREFECT_API_URL": url}
     server = _start(port, home, _database() | os.environ | environment)
+    _started.append(server)
     try:
         _await_health(server, url, home)
         with _environment(environment):
@@ -87,6 +88,17 @@ def prefect_server(home: Path) -> Iterator[str]:
                 EventsWorker.drain_all(timeout=5)
     finally:
         stop(server, signal.SIGTERM, 20)
+        _started.remove(server)
+
+
+_started: list[subprocess.Popen[bytes]] = []
+"""The servers that this process has started and not yet stopped."""
+
+
+def kill_servers() -> None:
+    """Kill what `prefect_server` started, where this process ends at once."""
+    for server in _started:
+        stop(server, signal.SIGKILL, 0)
 
 
 def send_events() -> None:

@@ -148,18 +148,22 @@ PATIENCE = 45
 
 
 @pytest.fixture(scope="module")
-def killed(imgur, prefect_server, tmp_path_factory):
-    """A run that was killed in mid-work, and the images of its album."""
+def _watch(prefect_server):
+    """Has the server look for runs that have died."""
     made = ask("POST", f"{prefect_server}/automations/", automation(PATIENCE)).raise_for_status()
-    try:
-        images = imgur.album("Killed1", [40_000] * 40)
-        run = Run(imgur, "Killed1", "async", tmp_path_factory.mktemp("killed") / "mirror")
-        with ended(run):
-            assert run.await_that(lambda: len(run.whole(images)) >= 8)
-            run.kill()
-        yield run, images
-    finally:
-        delete(f"{prefect_server}/automations/{made.json()['id']}")
+    yield
+    delete(f"{prefect_server}/automations/{made.json()['id']}")
+
+
+@pytest.fixture(scope="module")
+def killed(imgur, _watch, tmp_path_factory):
+    """A run that was killed in mid-work, and the images of its album."""
+    images = imgur.album("Killed1", [40_000] * 40)
+    run = Run(imgur, "Killed1", "async", tmp_path_factory.mktemp("killed") / "mirror")
+    with ended(run):
+        assert run.await_that(lambda: len(run.whole(images)) >= 8)
+        run.kill()
+    return run, images
 
 
 def test_the_next_run_completes_what_a_killed_one_began(killed, imgur, prefect_server):
@@ -225,12 +229,14 @@ def mortal(tmp_path):
         living.append(server._start(port, home, environment))
         server._await_health(living[-1], url, home)
 
-    def take():
-        os.killpg(living[-1].pid, signal.SIGKILL)
-        living[-1].wait()
+    def take(sign=signal.SIGKILL):
+        os.killpg(living[-1].pid, sign)
+        if sign is signal.SIGKILL:
+            living[-1].wait()
 
     bring()
     yield url, take, bring
+    os.killpg(living[-1].pid, signal.SIGCONT)
     server.stop(living[-1], signal.SIGTERM, 20)
 
 
@@ -270,6 +276,7 @@ HELD = {
 ALBUMS = {"sequential": "Stops", "threads": "Stopt", "dask": "Stopd", "async": "Stopa"}
 
 
+@pytest.mark.usefixtures("_watch")
 @pytest.mark.parametrize("strategy", Strategy)
 def test_a_run_that_is_told_to_stop_does_so(strategy, quick, prefect_server, tmp_path):
     runs = {}
@@ -283,15 +290,39 @@ def test_a_run_that_is_told_to_stop_does_so(strategy, quick, prefect_server, tmp
             assert run.await_that(lambda run=run, images=images: held(run, images)), run.log
             run.process.send_signal(number)
         for number, (run, _) in runs.items():
-            assert run.process.wait(30) == 128 + number
+            assert run.process.wait(LONG) == 128 + number
             assert eventually(lambda run=run: members(run.process.pid) == [], 30)
-            assert run.state(prefect_server) == "Crashed"
+            # A server that did not answer in time has to miss the run first.
+            assert eventually(lambda run=run: run.state(prefect_server) == "Crashed", LONG)
             assert "what was finished is kept" in run.log.read_text()
     run, images = runs[signal.SIGINT]
     assert images[0]["name"] in run.whole(images)
     part = run.folder / f"{images[1]['name']}.part"
     assert part.stat().st_size == 1_500_000
     assert images[1]["md5"] in part.with_name(f"{part.name}.etag").read_text()
+
+
+def test_a_run_that_is_told_to_stop_does_so_where_no_server_answers(quick, mortal, tmp_path):
+    url, take, _ = mortal
+    runs = {}
+    for strategy, number in zip(Strategy, [*HELD, *HELD], strict=True):
+        album = f"Mute{strategy[0]}{number:02}"
+        images = quick.album(album, [3_100_000, 3_000_000, *[20_000] * 6])
+        quick.fault(images[1], **HELD[number])
+        run = Run(quick, album, strategy, tmp_path / album, PREFECT_API_URL=url)
+        runs[run] = images, number
+    with ended(*runs):
+        for run, (images, _) in runs.items():
+            assert run.await_that(lambda run=run, images=images: held(run, images)), run.log
+        take(signal.SIGSTOP)
+        for run, (_, number) in runs.items():
+            run.process.send_signal(number)
+        for run, (images, number) in runs.items():
+            status, said = run.await_end()
+            assert status == 128 + number, said
+            assert said.count("what was finished is kept") == 1, said
+            assert eventually(lambda run=run: members(run.process.pid) == [], 30)
+            run.whole(images)
 
 
 def held(run, images):
@@ -313,6 +344,22 @@ def test_a_run_that_is_told_to_stop_stops_the_server_that_it_started(quick, tmp_
         run.process.terminate()
         status, said = run.await_end()
     assert (status, len(children)) == (143, 1), said
+    assert eventually(lambda: not any(child.is_running() for child in children))
+
+
+def test_a_run_that_is_told_to_stop_kills_a_silent_server_that_it_started(quick, tmp_path):
+    images = quick.album("Server2", [3_100_000, 3_000_000, *[20_000] * 6])
+    quick.fault(images[1], **HELD[signal.SIGINT])
+    home = tmp_path / "prefect"
+    run = Run(quick, "Server2", "async", tmp_path, PREFECT_HOME=str(home), PREFECT_API_URL="")
+    with ended(run):
+        assert run.await_that(lambda: held(run, images)), run.log
+        children = psutil.Process(run.process.pid).children()
+        (started,) = [child for child in children if "server" in child.cmdline()]
+        os.killpg(started.pid, signal.SIGSTOP)
+        run.process.send_signal(signal.SIGINT)
+        status, said = run.await_end()
+    assert status == 130, said
     assert eventually(lambda: not any(child.is_running() for child in children))
 
 
