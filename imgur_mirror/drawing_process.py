@@ -1,7 +1,7 @@
 """Pictures drawn by another process, which imports the chart library while a run downloads.
 
 To import it takes half a second of an interpreter that the downloads have better use for, and
-50 MB. A thread would have to be waited for as well by a run that is stopped: a process that ends
+40 MB. A thread would have to be waited for as well by a run that is stopped: a process that ends
 while one of its threads imports the library is aborted. Whatever goes wrong in the other process is
 done in this one instead, which says what is wrong.
 """
@@ -10,8 +10,8 @@ import atexit
 import os
 import pickle
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from subprocess import DEVNULL
 from threading import RLock
 from typing import IO, ParamSpec, TypeVar, cast
@@ -19,6 +19,8 @@ from typing import IO, ParamSpec, TypeVar, cast
 from imgur_mirror.child_process import child_process
 
 __all__ = ["drawn", "prepare"]
+
+READY = b"ready to draw\n"
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -33,10 +35,19 @@ class _DrawingProcess:
         self._answers = cast(IO[bytes], self._process.stdout)
         self._ready = False
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether it still is there."""
+        return self._process.poll() is None
+
     def wait(self) -> None:
         """Return when it has imported what it draws with; raises `EOFError` where it cannot."""
-        if not self._ready:
-            self._ready = pickle.load(self._answers)  # noqa: S301 - of our own process
+        # Whatever else is printed as an interpreter starts comes before.
+        while not self._ready:
+            line = self._answers.readline()
+            if not line:
+                raise EOFError
+            self._ready = line == READY
 
     def drawn(self, draw: Callable[P, T], *about: P.args, **options: P.kwargs) -> T:
         """Have it drawn there; raises what pipes and pickles do where that does not go well."""
@@ -55,15 +66,19 @@ class _DrawingProcess:
 
 
 _processes: dict[int, _DrawingProcess] = {}
-"""That of this process; a forked one has none, and starts its own."""
+"""That of this process, by its number: a forked one starts its own."""
 
 _one_at_a_time = RLock()
 
 
 def prepare(*, wait: bool = False) -> None:
-    """Start the process that draws, unless there is one; and `wait` until it can."""
-    with _one_at_a_time, suppress(OSError, EOFError):
-        # Where there can be none, this process draws.
+    """Start the process that draws, unless there is one; and `wait` until it can.
+
+    Where there can be none, this process draws.
+    """
+    with _one_at_a_time, _done_without():
+        if (process := _processes.get(os.getpid())) and not process.is_alive:
+            _end()
         if os.getpid() not in _processes:
             _processes[os.getpid()] = _DrawingProcess()
             atexit.register(_end)
@@ -76,16 +91,24 @@ def drawn(draw: Callable[P, T], *about: P.args, **options: P.kwargs) -> T:
 
     The function, what it is called with and what it gives have to be such as can be pickled.
     """
-    with _one_at_a_time:
+    with _one_at_a_time, _done_without():
         if process := _processes.get(os.getpid()):
-            try:
-                return process.drawn(draw, *about, **options)
-            except BaseException as error:
-                # Nobody would know any more which question the next answer is to.
-                _end()
-                if not isinstance(error, Exception):
-                    raise
+            return process.drawn(draw, *about, **options)
     return draw(*about, **options)
+
+
+@contextmanager
+def _done_without() -> Iterator[None]:
+    """Pass over what goes wrong, and end the process then.
+
+    Nobody would know any more which question its next answer is to.
+    """
+    try:
+        yield
+    except BaseException as error:
+        _end()
+        if not isinstance(error, Exception):
+            raise
 
 
 def _end() -> None:
@@ -99,7 +122,7 @@ def _main() -> None:
     import matplotlib.backends.backend_svg
     import matplotlib.figure  # noqa: F401 - it takes long, and is what this process is for
 
-    pickle.dump(True, answers)
+    answers.write(b"\n" + READY)
     answers.flush()
     with suppress(EOFError, BrokenPipeError):
         while True:

@@ -85,6 +85,21 @@ def test_a_killed_one_is_done_without(process, when):
     assert drawn(os.getpid) not in (os.getpid(), process.pid)
 
 
+def test_a_dead_one_is_replaced(process):
+    process.kill()
+    _processes[os.getpid()]._process.wait(LONG)
+    prepare()
+    assert drawn(os.getpid) not in (os.getpid(), process.pid)
+
+
+@pytest.mark.parametrize("wait", [True, False])
+def test_what_else_is_printed_there_is_no_answer(wait, tmp_path, monkeypatch):
+    (tmp_path / "sitecustomize.py").write_text("print('Building something', end='')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    prepare(wait=wait)
+    assert drawn(os.getpid) == _processes[os.getpid()]._process.pid
+
+
 def test_ctrl_c_is_not_for_it(process):
     process.send_signal(signal.SIGINT)
     assert drawn(os.getpid) == process.pid
