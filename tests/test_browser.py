@@ -1,6 +1,7 @@
 """What a person sees in Prefect's UI, in both of its versions, with a real browser."""
 
 import io
+import json
 import os
 from collections import Counter
 from pathlib import Path
@@ -15,11 +16,18 @@ from flows.mirror_album import mirror_album
 from imgur_mirror.charts import PARTS
 from imgur_mirror.models import Strategy
 from imgur_mirror.names import artifact_key
-from tests.prefect_api import artifacts, ask, filtered, read
+from tests.prefect_api import artifacts, ask, eventually, filtered, read
 from tests.test_mirror_album import new_album
 
 PATIENCE = 60_000
 """Milliseconds; the UI of a busy server takes a while."""
+
+PICTURE = "img[src^='data:image/']"
+SCROLLED = """selector => {
+    const found = document.querySelector(selector)
+    found?.scrollIntoView()
+    return found !== null
+}"""
 
 pytestmark = [
     pytest.mark.timeout(300),
@@ -43,7 +51,7 @@ class Seen:
     def pictures(self, key):
         """Open the latest artifact of a key, and give its pictures once the first is there."""
         identity = artifacts(self.api, f"{key}-{artifact_key(self.album)}")[0]["id"]
-        found = self.open(f"artifacts/artifact/{identity}").locator("img[src^='data:image/']")
+        found = self.open(f"artifacts/artifact/{identity}").locator(PICTURE)
         found.first.wait_for()
         return found
 
@@ -124,12 +132,24 @@ def test_a_run_shows_its_task_runs_and_artifacts(ui):
 
 
 def test_the_comparison_shows_its_chart(ui):
-    """Both of its colours cover an area, and not only a legend's square."""
-    ui.pictures("comparison").first.scroll_into_view_if_needed()
-    # Of the page, since the newer UI draws its elements anew while one is looked at.
-    colours = pixels(ui.page.screenshot())
-    for colour, _ in PARTS.values():
-        assert near(colours, colour) > 500, f"{colour}: {colours.most_common(5)}"
+    """Its colours cover areas that are to each other as the seconds are that they stand for."""
+    table = artifacts(ui.api, f"strategies-{artifact_key(ui.album)}")[0]["data"]
+    seconds = {part: sum(row[f"{part} s"] for row in json.loads(table)) for part in PARTS}
+    ui.pictures("comparison")
+
+    def areas():
+        # By the page and of the page: the newer UI draws its elements anew while one is looked at.
+        ui.page.wait_for_function(SCROLLED, arg=PICTURE)
+        colours = pixels(ui.page.screenshot())
+        return {part: near(colours, colour) for part, (colour, _) in PARTS.items()}
+
+    assert eventually(lambda: min(found := areas().values()) > 100 and sum(found) > 2000), areas()
+    assert shares(areas()) == pytest.approx(shares(seconds), abs=0.15)
+
+
+def shares(parts):
+    """Of the whole, each part's."""
+    return {part: value / sum(parts.values()) for part, value in parts.items()}
 
 
 def pixels(png):
@@ -151,6 +171,9 @@ def near(colours, wanted):
 def test_the_contact_sheet_shows_its_thumbnails(ui):
     """Decoded by the browser, each larger than an icon."""
     thumbnails = ui.pictures("sheet")
-    assert thumbnails.count() == 6
-    widths = thumbnails.evaluate_all("images => images.map(image => image.naturalWidth)")
-    assert min(widths) > 50
+
+    def widths():
+        # All in one look, for the same reason.
+        return thumbnails.evaluate_all("images => images.map(image => image.naturalWidth)")
+
+    assert eventually(lambda: [width > 50 for width in widths()] == [True] * 6), widths()
