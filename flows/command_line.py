@@ -1,7 +1,6 @@
 """A flow from the shell: its parameters as arguments, its outcome as the exit status."""
 
 import logging
-import signal
 import sys
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterable, Sequence
@@ -16,7 +15,7 @@ from pydantic import ValidationError
 
 from flows.heartbeat import own_heartbeats
 from flows.server import ServerError, prefect_api, send_events
-from flows.stopping import STOPPED, Terminated, stoppable
+from flows.stopping import Stopped, stoppable
 from imgur_mirror.address import BadAddress, parse
 from imgur_mirror.answers import BadCredentials
 from imgur_mirror.settings import BadSettings, Settings, read_settings
@@ -36,7 +35,7 @@ def main(
 
     0: all is there. 1: something is missing; standard error says what. 2: the call or the
     settings are wrong; standard error says how to mend them. 130 and 143: it was stopped, by
-    Ctrl-C or by SIGTERM.
+    Ctrl-C or by SIGTERM; the process then ends soon, if need be by force (`stoppable`).
     """
     parameters = vars(_parser(flow).parse_args(arguments))
     try:
@@ -55,10 +54,8 @@ def main(
             return _outcome(state, described)
     except ServerError as error:
         return _fail(str(error), MISSING)
-    except KeyboardInterrupt:
-        return _fail(STOPPED, 128 + signal.SIGINT)
-    except Terminated:
-        return _fail(STOPPED, 128 + signal.SIGTERM)
+    except Stopped as stopped:
+        return _fail(str(stopped), stopped.status)
 
 
 def _checked(flow: Flow[..., Any], parameters: dict[str, Any]) -> dict[str, Any]:

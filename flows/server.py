@@ -87,8 +87,10 @@ def prefect_server(home: Path) -> Iterator[str]:
                 APILogWorker.drain_all(timeout=5)
                 EventsWorker.drain_all(timeout=5)
     finally:
-        stop(server, signal.SIGTERM, 20)
-        _started.remove(server)
+        try:
+            stop(server, signal.SIGTERM, 20)
+        finally:
+            _started.remove(server)
 
 
 _started: list[subprocess.Popen[bytes]] = []
@@ -182,12 +184,15 @@ def _environment(values: dict[str, str]) -> Iterator[None]:
 
 
 def stop(child: subprocess.Popen[bytes], sign: signal.Signals, patience: float) -> None:
-    """Stop a process and all of its session, by force after `patience` seconds."""
+    """Stop a process and all of its session, by force after `patience` seconds or a Ctrl-C."""
     if child.poll() is not None:
         return
-    os.killpg(child.pid, sign)
     try:
+        os.killpg(child.pid, sign)
         child.wait(patience)
-    except subprocess.TimeoutExpired:
-        os.killpg(child.pid, signal.SIGKILL)
+    except BaseException as error:
+        with suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
         child.wait()
+        if not isinstance(error, subprocess.TimeoutExpired | ProcessLookupError):
+            raise

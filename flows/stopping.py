@@ -10,57 +10,104 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Event, Thread
+from types import FrameType
 
 from flows.server import kill_servers
 
-__all__ = ["STOPPED", "Terminated", "stoppable"]
+__all__ = ["Stopped", "stoppable"]
 
-PATIENCE = 30.0
-"""Seconds for what a run has to say when it is told to stop; service managers wait as long."""
-
-STOPPED = "stopped; what was finished is kept, and the same call goes on from there"
+PATIENCE = 25.0
+"""Seconds for what a run has to say when it is told to stop: Kubernetes kills after 30."""
 
 
-class Terminated(BaseException):
-    """SIGTERM came; Prefect's flows record it and pass it on."""
+class Stopped(Exception):
+    """The command was told to stop, by the signal of that number."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__("stopped; what was finished is kept, and the same call goes on from there")
+        self.number = number
+
+    @property
+    def status(self) -> int:
+        """The exit status that says so."""
+        return 128 + self.number
 
 
 @contextmanager
 def stoppable() -> Iterator[None]:
-    """Let SIGTERM raise `Terminated`, and end the process if it still is there after `PATIENCE`.
+    """Let SIGTERM raise, as Ctrl-C does, and have the process end within `PATIENCE` after either.
 
-    Its status is then 128 and the signal's number, as it is if it ends by itself.
+    So it is to end once `Stopped` was raised: that is watched as well.
+
+    Raises:
+        Stopped: instead of whatever the signal led to.
     """
-
-    def terminate(*_: object) -> None:
-        raise Terminated
-
-    heard, told = os.pipe()
-    os.set_blocking(told, False)
-    over = Event()
-    handler = signal.signal(signal.SIGTERM, terminate)
-    wakeup = signal.set_wakeup_fd(told, warn_on_full_buffer=False)
-    # Started before there is a signal: whoever handles one may be at the start of a thread.
-    Thread(target=_watch, args=[heard, over], name="stopping", daemon=True).start()
+    handler = signal.signal(signal.SIGTERM, _terminate)
+    watch = _Watch()
+    # Every signal writes its number there, whoever handles it: Prefect does while a flow runs.
+    before = signal.set_wakeup_fd(watch.told, warn_on_full_buffer=False)
     try:
         yield
-        over.set()
-    except (KeyboardInterrupt, Terminated):
-        raise  # and is still watched: the process has not ended
-    except BaseException:
-        over.set()
-        raise
+    except BaseException as error:
+        if (number := watch.number or _number_of(error)) is None:
+            watch.over.set()
+            raise
+        watch.stopped = Stopped(number)
+        raise watch.stopped from error
+    else:
+        watch.over.set()
     finally:
         signal.signal(signal.SIGTERM, handler)
-        signal.set_wakeup_fd(wakeup)
-        os.close(told)
+        signal.set_wakeup_fd(before)
+        os.close(watch.told)
 
 
-def _watch(heard: int, over: Event) -> None:
-    """Wait for the signal, and then for the end of the process."""
-    with os.fdopen(heard, "rb", buffering=0) as signals:
-        while number := signals.read(1):
-            if number[0] in (signal.SIGINT, signal.SIGTERM) and not over.wait(PATIENCE):
-                print(STOPPED, file=sys.stderr, flush=True)
-                kill_servers()
-                os._exit(128 + number[0])
+class _Terminated(BaseException):
+    """SIGTERM came; Prefect's flows record it and pass it on."""
+
+
+def _terminate(_number: int, _frame: FrameType | None) -> None:
+    raise _Terminated
+
+
+def _number_of(error: BaseException | None) -> int | None:
+    """Tell which signal raised this, or what it came of: `_Watch` may not have looked yet."""
+    numbers = {KeyboardInterrupt: signal.SIGINT, _Terminated: signal.SIGTERM}
+    while error is not None:
+        if number := numbers.get(type(error)):
+            return number
+        error = error.__context__
+    return None
+
+
+class _Watch:
+    """Ends the process, if it has not ended so long after it was told to.
+
+    `over` says that it need not any more; `stopped`, that it has said that it was stopped.
+    """
+
+    def __init__(self) -> None:
+        self.number: int | None = None
+        self.stopped: Stopped | None = None
+        self.over = Event()
+        self._heard, self.told = os.pipe()
+        os.set_blocking(self.told, False)
+        # Before there is a signal: who handles one may be in the middle of starting a thread.
+        Thread(target=self._serve, name="stopping", daemon=True).start()
+
+    def _serve(self) -> None:
+        with os.fdopen(self._heard, "rb", buffering=0) as signals:
+            while (read := signals.read(1)) and read[0] not in (signal.SIGINT, signal.SIGTERM):
+                pass
+        if not read:
+            return
+        self.number = read[0]
+        if self.over.wait(PATIENCE):
+            return
+        stopped = Stopped(self.number)
+        try:
+            kill_servers()
+            if self.stopped is None:
+                print(stopped, file=sys.stderr, flush=True)
+        finally:
+            os._exit(stopped.status)

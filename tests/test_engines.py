@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import httpx
 import psutil
@@ -236,7 +236,8 @@ def mortal(tmp_path):
 
     bring()
     yield url, take, bring
-    os.killpg(living[-1].pid, signal.SIGCONT)
+    with suppress(ProcessLookupError):
+        os.killpg(living[-1].pid, signal.SIGCONT)
     server.stop(living[-1], signal.SIGTERM, 20)
 
 

@@ -1,0 +1,79 @@
+"""A command that is told to stop, whatever keeps it from its end."""
+
+import signal
+import subprocess
+import sys
+
+import pytest
+
+LONG = 60
+
+COMMAND = """
+import os, sys, threading, time
+from flows import stopping
+
+stopping.PATIENCE = 1
+
+def told():
+    os.kill(os.getpid(), {number})
+    time.sleep({LONG})
+
+try:
+    with stopping.stoppable():
+{within}
+except stopping.Stopped as stopped:
+    print(stopped, file=sys.stderr, flush=True)
+    {after}
+    sys.exit(stopped.status)
+time.sleep(2)
+print("lived on")
+"""
+
+ENDS = "told()"
+HANGS = "try: told()\nfinally: time.sleep(60)"
+FAILS = "try: told()\nfinally: raise ValueError"
+SWALLOWS = "try: told()\nexcept BaseException: pass"
+THREAD = "threading.Thread(target=time.sleep, args=[60]).start()"
+
+
+def run(number=signal.SIGINT, within=ENDS, after="pass", stderr=subprocess.PIPE):
+    lines = "\n".join(f"        {line}" for line in within.splitlines())
+    code = COMMAND.format(number=int(number), LONG=LONG, within=lines, after=after)
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        stderr=stderr,
+        text=True,
+        timeout=LONG - 10,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "how",
+    [{"within": ENDS}, {"within": HANGS}, {"within": FAILS}, {"after": THREAD}],
+    ids=["ends", "hangs", "fails otherwise", "hangs at its end"],
+)
+def test_it_ends_and_says_so_once(number, how):
+    ran = run(number, **how)
+    assert ran.returncode == 128 + number, ran.stderr
+    assert ran.stderr.count("stopped; what was finished is kept") == 1
+
+
+def test_it_ends_where_nobody_reads_what_it_says():
+    with subprocess.Popen(["true"], stdin=subprocess.PIPE) as reader:
+        reader.wait()
+        assert run(within=HANGS, stderr=reader.stdin).returncode == 130
+
+
+@pytest.mark.parametrize("within", ["pass", SWALLOWS])
+def test_a_command_that_is_done_is_left_alone(within):
+    ran = run(within=within)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "lived on\n", "")
+
+
+def test_what_fails_without_a_signal_fails_as_ever():
+    ran = run(within="raise ValueError('no signal')")
+    assert ran.returncode == 1
+    assert ran.stderr.endswith("ValueError: no signal\n")
