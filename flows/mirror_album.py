@@ -23,7 +23,6 @@ from imgur_mirror.settings import BadSettings, read_settings
 from imgur_mirror.store import StoreError, album_folder
 from tasks.album import fetch_album
 from tasks.credentials import access
-from tasks.publish import publish_mirror
 
 __all__ = ["mirror_album"]
 
@@ -64,6 +63,9 @@ def mirror_album(
                 )
         except (BadAddress, BadSettings, ApiError, StoreError) as error:
             return Failed(message=str(error), data=error)
+        # Imported where it is used: it needs all that reports are made with.
+        from tasks.publish import publish_mirror
+
         publish_mirror(mirrored, folder)
         if lost := missing(mirrored):
             return Failed(message=lost, data=Incomplete(lost, mirrored))
