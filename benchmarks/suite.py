@@ -68,11 +68,18 @@ class Suite:
                 found = replace(found, sections={**found.sections, name: section})
                 if output:
                     # Now: a run takes long, and may be stopped.
-                    write(found.over(read(output)), output)
+                    write(self._in_order(found.over(read(output))), output)
         print(text(found))
         if flags.quick:
             print("\nThis was a quick run: it says that the benchmarks work, and no more.")
         return 0 if set(found.sections) == set(flags.only) else 1
+
+    def _in_order(self, results: Results) -> Results:
+        """The sections as they are listed here, whichever were measured first."""
+        sections = results.sections
+        return replace(
+            results, sections={name: sections[name] for name in self.sections if name in sections}
+        )
 
     def _measured(self, names: Sequence[str], options: Options) -> Iterator[tuple[str, Section]]:
         # Imported late, since `--help` needs none of it.

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from benchmarks.article import at_full_scale
+from benchmarks.bench import SUITE
 from benchmarks.measuring import (
     BenchmarkError,
     Row,
@@ -149,6 +150,12 @@ def test_results_are_kept_beside_those_of_other_benchmarks(tmp_path):
 
     assert set(read(path).sections) == {"link", "raw"}
     assert read(path).sections["link"] == results().sections["link"]
+
+
+def test_results_are_in_the_order_of_the_suite():
+    measured = results("raw").over(results("imports")).over(results("article"))
+
+    assert list(SUITE._in_order(measured).sections) == ["article", "raw", "imports"]
 
 
 def test_results_of_another_machine_are_not_mixed():
