@@ -18,6 +18,7 @@ from flows.hooks import say_why
 from flows.mirror_album import mirror_album
 from flows.mirroring import Incomplete
 from flows.parameters import AlbumAddress, Choice, Workers
+from flows.stopping import go_on
 from imgur_mirror.address import BadAddress, Kind, parse
 from imgur_mirror.answers import ApiError, BadCredentials, RateLimited
 from imgur_mirror.models import AlbumResult, Mirrored
@@ -130,6 +131,7 @@ def _one(album: str, chosen: Chosen, downloads: str, verify: bool) -> Ended:
         )
         result = state.result(raise_on_failure=False)
     except Exception as error:  # noqa: BLE001 - Prefect's own, where it could not record the run
+        go_on()
         return AlbumResult(album, None, f"its run ended with {type(error).__name__}: {error}"), None
     if isinstance(result, Mirrored):
         return AlbumResult(album, result, None), None

@@ -9,6 +9,7 @@ from prefect.logging import get_run_logger
 
 from flows.download_images import download_images
 from flows.progress import progress_shown
+from flows.stopping import go_on
 from imgur_mirror import drawing_process
 from imgur_mirror.collector import spare
 from imgur_mirror.manifest import Entry
@@ -49,7 +50,9 @@ def mirror(
 
     Raises:
         StoreError: where the folder cannot be written.
+        KeyboardInterrupt: where the command was told to stop before.
     """
+    go_on()
     workers = 1 if strategy is Strategy.SEQUENTIAL else workers
     with folder.opened() as mine:
         entries, files = mine.read_manifest(), mine.files()

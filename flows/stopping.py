@@ -7,14 +7,12 @@ answer; so do its threads at the end of the process. What was downloaded depends
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Event, Thread
 from types import FrameType
 
-from flows.server import kill_servers
-
-__all__ = ["Stopped", "stoppable"]
+__all__ = ["Stopped", "go_on", "stoppable"]
 
 PATIENCE = 25.0
 """Seconds for what a run has to say when it is told to stop: Kubernetes kills after 30."""
@@ -42,8 +40,12 @@ def stoppable() -> Iterator[None]:
     Raises:
         Stopped: instead of whatever the signal led to.
     """
+    # Imported where it is used: every flow imports this module, and that one takes long.
+    from flows.server import kill_servers
+
     handler = signal.signal(signal.SIGTERM, _terminate)
-    watch = _Watch()
+    watch = _Watch(kill_servers)
+    _watches.append(watch)
     # Every signal writes its number there, whoever handles it: Prefect does while a flow runs.
     before = signal.set_wakeup_fd(watch.told, warn_on_full_buffer=False)
     try:
@@ -60,6 +62,19 @@ def stoppable() -> Iterator[None]:
         signal.signal(signal.SIGTERM, handler)
         signal.set_wakeup_fd(before)
         os.close(watch.told)
+        _watches.remove(watch)
+
+
+def go_on() -> None:
+    """Go on with the next piece of work, unless the command was told to stop.
+
+    Prefect keeps that to itself at the very end of a flow run, or raises what its server answered.
+
+    Raises:
+        KeyboardInterrupt: where it was told.
+    """
+    if any(watch.number for watch in _watches):
+        raise KeyboardInterrupt
 
 
 class _Terminated(BaseException):
@@ -81,12 +96,13 @@ def _number_of(error: BaseException | None) -> int | None:
 
 
 class _Watch:
-    """Ends the process, if it has not ended so long after it was told to.
+    """Ends the process, if it has not ended so long after it was told to, once `left` was called.
 
     `over` says that it need not any more; `stopped`, that it has said that it was stopped.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, left: Callable[[], None]) -> None:
+        self._left = left
         self.number: int | None = None
         self.stopped: Stopped | None = None
         self.over = Event()
@@ -106,8 +122,12 @@ class _Watch:
             return
         stopped = Stopped(self.number)
         try:
-            kill_servers()
+            self._left()
             if self.stopped is None:
                 print(stopped, file=sys.stderr, flush=True)
         finally:
             os._exit(stopped.status)
+
+
+_watches: list[_Watch] = []
+"""Those of the commands that are under way in this process: one, or none."""

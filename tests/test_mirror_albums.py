@@ -1,6 +1,8 @@
 """Several albums: each a run of its own, and the failure of one stops no other."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 from prefect.client.orchestration import get_client
@@ -168,3 +170,35 @@ def test_a_call_without_a_client_id_is_a_wrong_call(imgur, downloads, monkeypatc
     monkeypatch.delenv("IMGUR_CLIENT_ID")
     assert main(mirror_albums, summary_text, ["PdA9Amq", "Empty00"]) == 2
     assert "set IMGUR_CLIENT_ID" in capsys.readouterr().err
+
+
+STOPPED = """
+import os, signal, sys, time
+from flows import mirror_albums
+from flows.command_line import main
+
+begun = []
+
+def kept(album, *_, **__):
+    begun.append(album)
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(60)
+    except KeyboardInterrupt:
+        time.sleep(0.2)
+        raise RuntimeError('the server answered 500') from None
+
+mirror_albums.mirror_album = kept
+status = main(mirror_albums.mirror_albums, str, ["PdA9Amq", "b010000"])
+print(*begun)
+os._exit(status)
+"""
+
+
+def test_a_stop_that_an_albums_run_lost_is_none_of_its_failures(imgur, downloads):
+    """Prefect raises what its server answered, where that is no yes to its report of a crash."""
+    ran = subprocess.run(
+        [sys.executable, "-c", STOPPED], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert (ran.returncode, ran.stdout) == (130, "PdA9Amq\n"), ran.stderr
+    assert "what was finished is kept" in ran.stderr

@@ -73,6 +73,12 @@ def test_a_command_that_is_done_is_left_alone(within):
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "lived on\n", "")
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_work_does_not_go_on_where_the_signal_was_kept(number):
+    ran = run(number, within=f"{SWALLOWS}\ntime.sleep(0.2)\nstopping.go_on()\nprint('next')")
+    assert (ran.returncode, ran.stdout) == (128 + number, "")
+
+
 def test_what_fails_without_a_signal_fails_as_ever():
     ran = run(within="raise ValueError('no signal')")
     assert ran.returncode == 1
