@@ -190,7 +190,7 @@ def kept(album, *_, **__):
 
 mirror_albums.mirror_album = kept
 status = main(mirror_albums.mirror_albums, str, ["PdA9Amq", "b010000"])
-print(*begun)
+print(*begun, flush=True)
 os._exit(status)
 """
 
