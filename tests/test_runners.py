@@ -547,9 +547,9 @@ class TestDask:
     def test_what_was_warmed_up_for_nothing_leaves_nothing(self, work):
         """Neither a word, nor a process, whether the cluster was being prepared or was there."""
         script = (
-            "import time\nfrom runners import warm_up\n"
+            "import time\nfrom imgur_mirror.models import Strategy\nfrom runners import warm_up\n"
             "if __name__ == '__main__':\n"
-            f"    with warm_up('dask', 2):\n        {work}\n"
+            f"    with warm_up(Strategy.DASK, 2):\n        {work}\n"
         )
         process = subprocess.Popen(
             [sys.executable, "-c", script],
