@@ -52,4 +52,4 @@ def _connections(wire: Wire) -> AbstractAsyncContextManager[None]:
     """Open what the tasks share on an event loop; only `async` asks for it, and imports it."""
     from imgur_mirror.sessions_async import connections
 
-    return connections(wire, alone=True)
+    return connections(wire)

@@ -11,8 +11,7 @@ import re
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from importlib.metadata import version
 from types import TracebackType
 from typing import NoReturn, Self
@@ -32,7 +31,6 @@ __all__ = [
     "HEADERS",
     "SMALL",
     "Exchange",
-    "Foreseen",
     "Gone",
     "Passing",
     "TransferError",
@@ -81,17 +79,6 @@ def unexpected(error: Exception) -> TransferError:
     """Say what nobody thought of: it costs its image, and not the rest of the batch."""
     _logger.error("a transfer ended unexpectedly", exc_info=error)
     return TransferError(f"unexpected: {type(error).__name__}: {printable(str(error))}")
-
-
-@dataclass(frozen=True, slots=True)
-class Foreseen:
-    """How the bytes of an image will be placed; `md5` is what they must have, if that is known."""
-
-    target: str
-    run: str
-    blocks: Sequence[bytes | memoryview]
-    size: int
-    md5: str | None
 
 
 class Exchange(ABC):
@@ -258,14 +245,6 @@ class Exchange(ABC):
             Passing: it is not whole, or not a picture.
             StoreError: where it cannot be stored.
         """
-
-    def foreseen(self) -> Foreseen | None:
-        """Say how it will be placed, where nothing but its bytes' digest is left to look at."""
-        return None
-
-    def was_placed(self, md5: str) -> Download:
-        """Give the outcome of what was placed as `foreseen` says, with this digest."""
-        raise NotImplementedError
 
     @property
     def unsynced(self) -> int | None:

@@ -2,7 +2,6 @@
 
 import os
 import secrets
-from collections.abc import Sequence
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
@@ -37,12 +36,12 @@ class Part:
 
     def __init__(self, target: Path | str, run: str = "") -> None:
         # As text, which costs less than a path for each image.
-        self.target_name = str(target)
+        self._target_name = str(target)
         self._path = f"{target}.part"
         self.size = 0
-        self.run = run
+        self._run = run
         self._descriptor: int | None = None
-        self._waiting: list[bytes | memoryview] = []
+        self._waiting: list[bytes] = []
         self._hashed = 0
         self._digest = md5()
         self._has_etag = self._placed = False
@@ -56,7 +55,7 @@ class Part:
             return
         try:
             # What lies under a name of this writer's own, nobody would look for.
-            own = self._path != f"{self.target_name}.part"
+            own = self._path != f"{self._target_name}.part"
             if not self._placed and (own or not is_resumable(self.path)):
                 self._remove()
         finally:
@@ -65,17 +64,12 @@ class Part:
     @property
     def target(self) -> Path:
         """Where the file belongs when it is whole."""
-        return Path(self.target_name)
+        return Path(self._target_name)
 
     @property
     def path(self) -> Path:
         """Where it is until then."""
         return Path(self._path)
-
-    @property
-    def waiting(self) -> Sequence[bytes | memoryview]:
-        """What came and waits in memory: all of it, or nothing where there is a file."""
-        return self._waiting
 
     @property
     def md5(self) -> str:
@@ -91,7 +85,7 @@ class Part:
         if self._descriptor is not None:
             return os.pread(self._descriptor, 64, 0)
         if self._waiting and len(self._waiting[0]) >= 64:
-            return bytes(self._waiting[0][:64])
+            return self._waiting[0][:64]
         return b"".join(self._waiting)[:64]
 
     def resume(self) -> str | None:
@@ -126,7 +120,7 @@ class Part:
                 self.file()
                 self._etag.write_text(etag, encoding="ascii")
 
-    def write(self, block: bytes | memoryview) -> None:
+    def write(self, block: bytes) -> None:
         """Append a block.
 
         Raises:
@@ -146,7 +140,7 @@ class Part:
             descriptor = self.file()
             if not synced:
                 os.fdatasync(descriptor)
-            os.rename(self._path, self.target_name)  # noqa: PTH104 - without a Path for each file
+            os.rename(self._path, self._target_name)  # noqa: PTH104 - without a Path for each file
             self._placed = True
             if self._has_etag:
                 self._etag.unlink(missing_ok=True)
@@ -181,9 +175,9 @@ class Part:
         Raises:
             StoreError: where it cannot be written.
         """
-        if self._descriptor is None and self.run:
-            name = f"{self.target_name}.{_MINE}-{os.getpid()}-{next(_NUMBERS)}.{self.run}.part"
-            with said(os.path.dirname(self.target_name)):  # noqa: PTH120 - without a Path for each file
+        if self._descriptor is None and self._run:
+            name = f"{self._target_name}.{_MINE}-{os.getpid()}-{next(_NUMBERS)}.{self._run}.part"
+            with said(os.path.dirname(self._target_name)):  # noqa: PTH120 - without a Path for each file
                 flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
                 self._descriptor = os.open(name, flags, 0o644)
                 self._path = name
@@ -208,7 +202,7 @@ class Part:
             if not try_lock(descriptor):
                 os.close(descriptor)
                 token = secrets.token_hex(4)
-                self._path = f"{self.target_name}.{token}.part"
+                self._path = f"{self._target_name}.{token}.part"
             elif not is_at(descriptor, self.path):
                 # Another run renamed or removed it between our opening and our locking.
                 os.close(descriptor)
@@ -216,7 +210,7 @@ class Part:
                 self._descriptor = descriptor
         return self._descriptor
 
-    def _append(self, descriptor: int, block: bytes | memoryview) -> None:
+    def _append(self, descriptor: int, block: bytes) -> None:
         written = os.pwrite(descriptor, block, self.size)
         while written < len(block):
             written += os.pwrite(descriptor, block[written:], self.size + written)

@@ -15,16 +15,14 @@ from itertools import groupby
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from imgur_mirror.disk import said, sync_files
+from imgur_mirror.exchange import Exchange
+from imgur_mirror.models import Download
+from imgur_mirror.uploading import uploaded
 
-if TYPE_CHECKING:
-    # Late below as well: a process that only places files needs none of this.
-    from imgur_mirror.exchange import Exchange
-    from imgur_mirror.models import Download
-
-__all__ = ["Finished", "finished", "placed", "placed_async", "queue", "tell"]
+__all__ = ["placed", "placed_async"]
 
 THREADS = 2
 """One writes while the other waits for the disk; more would only get into each other's way."""
@@ -68,28 +66,22 @@ class Finished:
             self.outcome = error
 
 
-def placed(exchange: "Exchange", record: Callable[["Download"], None]) -> Future[bool]:
+def placed(exchange: Exchange, record: Callable[[Download], None]) -> Future[bool]:
     """Begin to check and place what an exchange has; true when done, false to ask for more.
 
     `record` is called with the outcome before that, in another thread. The future raises what
     `Exchange.complete` and `Exchange.place` do.
     """
     if exchange.folder.remote:
-        from imgur_mirror.uploading import uploaded
-
         return uploaded(exchange, record)
     future: Future[bool] = Future()
     queue(finished(exchange, record, future))
     return future
 
 
-def placed_async(
-    exchange: "Exchange", record: Callable[["Download"], None]
-) -> asyncio.Future[bool]:
+def placed_async(exchange: Exchange, record: Callable[[Download], None]) -> asyncio.Future[bool]:
     """Do as `placed` does, for the running event loop, which is woken once for several files."""
     if exchange.folder.remote:
-        from imgur_mirror.uploading import uploaded
-
         return asyncio.wrap_future(uploaded(exchange, record))
     loop = asyncio.get_running_loop()
     future: asyncio.Future[bool] = loop.create_future()
@@ -114,8 +106,8 @@ def tell(some: Iterable[Finished]) -> None:
 
 
 def finished(
-    exchange: "Exchange",
-    record: Callable[["Download"], None],
+    exchange: Exchange,
+    record: Callable[[Download], None],
     future: Future[bool] | asyncio.Future[bool],
     loop: asyncio.AbstractEventLoop | None = None,
 ) -> Finished:

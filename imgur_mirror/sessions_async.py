@@ -8,37 +8,28 @@ import asyncio
 import heapq
 import os
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from imgur_mirror.exchange import BLOCK, HEADERS, Exchange
+from imgur_mirror.exchange import BLOCK, HEADERS
 from imgur_mirror.hosts import check_address, is_listed_with_port
-from imgur_mirror.models import Download
-from imgur_mirror.placing import placed_async
-from imgur_mirror.placing_process import PlacingProcess
 from imgur_mirror.settings import Wire
 
 __all__ = ["SharedConnections", "connections", "shared_connections"]
 
-MANY = 256
-"""Files from which on a process that places them is worth its start: 0.1 s of another core."""
-
 
 class SharedConnections:
-    """What the tasks of one loop share: a session, the names of its slots, who places files."""
+    """What the tasks of one loop share: a session, and the names of its slots."""
 
-    def __init__(self, session: aiohttp.ClientSession, *, alone: bool) -> None:
+    def __init__(self, session: aiohttp.ClientSession) -> None:
         self.session = session
         self._free: list[int] = []
         self._used = 0
-        self._placed = 0
-        self._alone = alone
-        self._process: PlacingProcess | None = None
 
     @contextmanager
     def slot(self) -> Iterator[str]:
@@ -53,24 +44,6 @@ class SharedConnections:
         finally:
             heapq.heappush(self._free, number)
 
-    def placed(
-        self, exchange: Exchange, record: Callable[[Download], None]
-    ) -> asyncio.Future[bool]:
-        """Begin to place what an exchange has, as `placing.placed_async` does."""
-        self._placed += 1
-        if self._placed == MANY and self._alone:
-            # Where there can be none, threads do all of it.
-            with suppress(OSError):
-                self._process = PlacingProcess(asyncio.get_running_loop())
-        if self._process is None:
-            return placed_async(exchange, record)
-        return self._process.placed(exchange, record)
-
-    async def close(self) -> None:
-        """End the process, if there is one."""
-        if self._process is not None:
-            await self._process.close()
-
 
 _loops: dict[asyncio.AbstractEventLoop, SharedConnections] = {}
 
@@ -81,12 +54,8 @@ def shared_connections() -> SharedConnections:
 
 
 @asynccontextmanager
-async def connections(wire: Wire, *, alone: bool = False) -> AsyncIterator[None]:
-    """Keep the shared session of the running loop open.
-
-    `alone` says that no other process of this machine does the same work: then what comes fast is
-    placed by one.
-    """
+async def connections(wire: Wire) -> AsyncIterator[None]:
+    """Keep the shared session of the running loop open."""
     loop = asyncio.get_running_loop()
     timeout = aiohttp.ClientTimeout(
         total=None, sock_connect=wire.connect_timeout, sock_read=wire.read_timeout
@@ -101,12 +70,11 @@ async def connections(wire: Wire, *, alone: bool = False) -> AsyncIterator[None]
         read_bufsize=BLOCK,
         middlewares=[_sent_once],
     ) as session:
-        _loops[loop] = shared = SharedConnections(session, alone=alone)
+        _loops[loop] = SharedConnections(session)
         try:
             yield
         finally:
             del _loops[loop]
-            await shared.close()
 
 
 async def _sent_once(

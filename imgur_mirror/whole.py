@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from types import TracebackType
 
-from imgur_mirror.exchange import Exchange, Foreseen, Gone, Passing
+from imgur_mirror.exchange import Exchange, Gone, Passing
 from imgur_mirror.heads import STRONG_ETAG, content_range, digest_in, etag_of, length
 from imgur_mirror.kinds import is_page, kind_of
 from imgur_mirror.models import Download, Outcome, Piece
@@ -15,7 +15,6 @@ from imgur_mirror.store import AlbumFolder
 __all__ = ["REMOVED_MD5", "WholeExchange"]
 
 REMOVED_MD5 = "d835884373f4d6c8f24742ceabe74946"
-REMOVED_SIZE = 503
 """https://i.imgur.com/removed.png, should it ever come without a redirect."""
 
 
@@ -168,25 +167,6 @@ class WholeExchange(Exchange):
             raise Passing("what came is no picture or video of a known kind")
         self._part.ready()
         return True
-
-    def foreseen(self) -> Foreseen | None:
-        part = self._part
-        # Of what came in an odd way, or has the size of Imgur's placeholder, more is looked at.
-        odd = self._same or part.size != self._expected or part.size == REMOVED_SIZE
-        if odd or not part.waiting or kind_of(part.head) is None:
-            return None
-        md5 = digest_in(self._etag)
-        return Foreseen(part.target_name, part.run, part.waiting, part.size, md5)
-
-    def was_placed(self, md5: str) -> Download:
-        return self._download(
-            Outcome.DOWNLOADED,
-            bytes=self._part.size,
-            md5=md5,
-            etag=self._etag,
-            type=kind_of(self._part.head),
-            verified="length" if digest_in(self._etag) is None else "etag",
-        )
 
     @property
     def unsynced(self) -> int | None:

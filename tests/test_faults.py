@@ -11,16 +11,13 @@ from dataclasses import dataclass, field
 from email.utils import formatdate
 from functools import cache
 from pathlib import Path
-from select import select
 
 import pytest
 from prefect.settings import PREFECT_API_URL
 
 from flows.mirror_album import mirror_album
-from imgur_mirror import sessions_async
 from imgur_mirror.models import Strategy
 from imgur_mirror.names import artifact_key
-from imgur_mirror.placing_process import PlacingProcess
 from standin.process import running
 from tests.prefect_api import artifacts
 
@@ -267,39 +264,6 @@ def mirror(standin, name, images, folder, strategy, workers=WORKERS, **settings)
 
 # The matrix
 
-APART = "async, placed apart"
-WAYS = [*Strategy, APART]
-
-
-def strategy_of(way):
-    return Strategy.ASYNC if way == APART else way
-
-
-class Ready(PlacingProcess):
-    """A process that places from the first file on, and counts those that it takes."""
-
-    taken = 0
-
-    def __init__(self, loop):
-        super().__init__(loop)
-        assert select([self._answers], [], [], 30)[0]
-        self._hear()
-
-    def placed(self, exchange, record):
-        had = len(self._sent)
-        future = super().placed(exchange, record)
-        Ready.taken += len(self._sent) > had
-        return future
-
-
-@contextmanager
-def placed_by(way):
-    with pytest.MonkeyPatch.context() as patch:
-        if way == APART:
-            patch.setattr(sessions_async, "MANY", 1)
-            patch.setattr(sessions_async, "PlacingProcess", Ready)
-        yield
-
 
 @pytest.fixture(scope="module")
 def mirrored(standin, prefect_server, tmp_path_factory):
@@ -307,22 +271,21 @@ def mirrored(standin, prefect_server, tmp_path_factory):
     folder = tmp_path_factory.mktemp("faults")
 
     @cache
-    def run(way):
-        name = f"Faults{WAYS.index(way)}"
+    def run(strategy):
+        name = f"Faults{list(Strategy).index(strategy)}"
         images = standin.album(name, bytes=[case.size for case in CASES.values()])
         for image, case in zip(images, CASES.values(), strict=True):
             standin.call("PUT", f"faults/{image['id']}", case.faults)
-        with placed_by(way):
-            return mirror(standin, name, images, folder, strategy_of(way))
+        return mirror(standin, name, images, folder, strategy)
 
     return run
 
 
 @pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("way", WAYS)
-def test_every_fault_has_its_outcome(way, case, standin, mirrored):
+@pytest.mark.parametrize("strategy", Strategy)
+def test_every_fault_has_its_outcome(strategy, case, standin, mirrored):
     expected = CASES[case]
-    run = mirrored(way)
+    run = mirrored(strategy)
     image = run.images[list(CASES).index(case)]
     row, entry = run.rows[image["name"]], run.manifest[image["id"]]
     file = run.folder / image["name"]
@@ -348,19 +311,12 @@ def test_every_fault_has_its_outcome(way, case, standin, mirrored):
     part = run.folder / f"{image['name']}.part"
     assert part.exists() == (expected.part is not None)
     if part.exists():
-        assert _went_on(strategy_of(way), part.stat().st_size, expected.part)
+        assert _went_on(strategy, part.stat().st_size, expected.part)
 
 
-def test_another_process_placed_what_was_sound(mirrored):
-    run = mirrored(APART)
-    small = [case for case in CASES.values() if case.outcome == "downloaded" and case.size < MIB]
-    assert run.state.is_failed()
-    assert len(small) / 2 < Ready.taken
-
-
-@pytest.mark.parametrize("way", WAYS)
-def test_nothing_else_lies_there_and_the_rest_is_whole(way, standin, mirrored):
-    run = mirrored(way)
+@pytest.mark.parametrize("strategy", Strategy)
+def test_nothing_else_lies_there_and_the_rest_is_whole(strategy, standin, mirrored):
+    run = mirrored(strategy)
     by_case = dict(zip(CASES, run.images, strict=True))
     sources = {
         image["name"]: image["md5"] for image in standin.call("GET", f"albums/{run.folder.name}")
