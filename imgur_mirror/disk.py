@@ -1,12 +1,11 @@
 """What every writer of the store needs of the operating system: locks, order, and sentences."""
 
-import ctypes
 import errno
 import fcntl
 import hashlib
 import os
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -19,7 +18,6 @@ __all__ = [
     "locked",
     "md5",
     "said",
-    "sync_files",
     "sync_folder",
     "try_lock",
     "write_whole",
@@ -100,22 +98,6 @@ def write_whole(path: Path, blocks: Iterable[bytes]) -> None:
     finally:
         draft.unlink(missing_ok=True)
     sync_folder(path.parent)
-
-
-# Linux has it, Python does not; from Linux 5.8 on it says as well what could not be written.
-_syncfs = getattr(ctypes.CDLL(None), "syncfs", None)
-
-
-def sync_files(descriptors: Sequence[int]) -> None:
-    """Bring files of one folder to the disk: many in about the time of one.
-
-    Raises:
-        OSError: where one of them could not be written.
-    """
-    if len(descriptors) > 1 and _syncfs is not None and _syncfs(descriptors[0]) == 0:
-        return
-    for descriptor in descriptors:
-        os.fdatasync(descriptor)
 
 
 def sync_folder(path: Path) -> None:

@@ -1,8 +1,8 @@
 """What came whole, checked and brought to its place beside the connections: several at a time.
 
-To wait for the disk costs for twenty files about what it costs for one. So whatever has come while
-the last files were written is written next, reaches the disk by one call, and is renamed. A file
-gets its name no sooner: at any instant, also after a loss of power, it is whole.
+Each file is synced by itself: what other programs write to the same disk is not waited for. Several
+threads do that at once, since the file system commits together what they sync. A file gets its name
+no sooner: at any instant, also after a loss of power, it is whole.
 """
 
 import asyncio
@@ -17,15 +17,15 @@ from queue import Empty, SimpleQueue
 from threading import Lock, Thread
 from typing import Protocol
 
-from imgur_mirror.disk import said, sync_files
+from imgur_mirror.disk import said
 from imgur_mirror.exchange import Exchange
 from imgur_mirror.models import Download
 from imgur_mirror.uploading import uploaded
 
 __all__ = ["placed", "placed_async"]
 
-THREADS = 2
-"""One writes while the other waits for the disk; more would only get into each other's way."""
+THREADS = 8
+"""Files that are synced at the same time, each by a thread that waits for the disk."""
 
 MOST = 64
 """Files that are brought to the disk together, so that the first does not wait for long."""
@@ -155,20 +155,12 @@ def _more_of(waiting: SimpleQueue[Finished]) -> Iterator[Finished]:
 
 
 def _place(some: list[Finished]) -> None:
-    complete = [one for one in some if _is_complete(one)]
-    for folder, ours in groupby(complete, key=lambda one: one.folder):
-        together = list(ours)
-        files = [one.what.unsynced for one in together]
-        try:
-            with said(folder):
-                sync_files([file for file in files if file is not None])
-        except BaseException as error:  # noqa: BLE001 - each of them failed by it
-            for one in together:
-                one.outcome = error
-            continue
-        for one in together:
-            with one.faults_told():
-                one.place()
+    for one in [one for one in some if _is_complete(one)]:
+        with one.faults_told():
+            if one.what.unsynced is not None:
+                with said(one.folder):
+                    os.fdatasync(one.what.unsynced)
+            one.place()
     for loop, told in groupby(some, key=lambda one: one.loop):
         if loop is None:
             tell(told)
