@@ -246,14 +246,9 @@ class Exchange(ABC):
             StoreError: where it cannot be stored.
         """
 
-    @property
-    def unsynced(self) -> int | None:
-        """The descriptor of what has to reach the disk before `place`, if there is such a file."""
-        return None
-
     @abstractmethod
     def place(self) -> Download:
-        """Put in place what is complete, once it has reached the disk.
+        """Bring what is complete to the disk, and then to its name.
 
         Raises:
             StoreError: where it cannot be.

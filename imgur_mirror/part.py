@@ -134,12 +134,11 @@ class Part:
                 self._digest.update(block)
         self.size += len(block)
 
-    def place(self, *, synced: bool = False) -> None:
-        """Bring the bytes to the disk, unless that was done, then the file to its name."""
+    def place(self) -> None:
+        """Bring the bytes to the disk, then the file to its name."""
         with said(self._path):
             descriptor = self.file()
-            if not synced:
-                os.fdatasync(descriptor)
+            os.fdatasync(descriptor)
             os.rename(self._path, self._target_name)  # noqa: PTH104 - without a Path for each file
             self._placed = True
             if self._has_etag:

@@ -355,7 +355,7 @@ class RemotePart(Part):
     def ready(self) -> None:
         """Do nothing: what waits in memory is sent from there."""
 
-    def place(self, *, synced: bool = False) -> None:  # noqa: ARG002 - no disk is waited for
+    def place(self) -> None:
         """Send what came.
 
         Raises:

@@ -14,7 +14,7 @@ import urllib3
 from imgur_mirror.batch import Batch, Work
 from imgur_mirror.exchange import BLOCK, FAILURES, SMALL, Exchange, unexpected
 from imgur_mirror.models import Download
-from imgur_mirror.placing import placed
+from imgur_mirror.placing import commit
 from imgur_mirror.sessions import thread_session
 from imgur_mirror.settings import Wire
 from imgur_mirror.store import AlbumFolder
@@ -43,7 +43,7 @@ def _fetch(session: requests.Session, exchange: Exchange, work: Work, wire: Wire
             while exchange.asking:
                 _wait(work)
                 _ask(session, exchange, work, wire)
-            if placed(exchange, work.record).result():
+            if commit(exchange, work.record).result():
                 return
     except (*FAILURES, requests.RequestException, urllib3.exceptions.HTTPError) as error:
         work.give_up(exchange, error)

@@ -12,7 +12,7 @@ import aiohttp
 from imgur_mirror.batch import Batch, Work
 from imgur_mirror.exchange import FAILURES, SMALL, Exchange, unexpected
 from imgur_mirror.models import Download, Piece
-from imgur_mirror.placing import placed_async
+from imgur_mirror.placing import commit_async
 from imgur_mirror.sessions_async import SharedConnections, connections, shared_connections
 from imgur_mirror.settings import Wire
 from imgur_mirror.store import AlbumFolder
@@ -86,7 +86,7 @@ async def _fetch_async(
                 while exchange.asking:
                     await _wait_async(work)
                     await _ask_async(shared.session, exchange, work)
-            if await _placed_async(exchange, work):
+            if await _commit_async(exchange, work):
                 return
     except (*FAILURES, aiohttp.ClientError) as error:
         work.give_up(exchange, error)
@@ -94,9 +94,9 @@ async def _fetch_async(
         work.give_up(exchange, unexpected(error))
 
 
-async def _placed_async(exchange: Exchange, work: Work) -> bool:
-    """Wait until it is placed; when cancelled as well: the file must not be closed before."""
-    done = placed_async(exchange, work.record)
+async def _commit_async(exchange: Exchange, work: Work) -> bool:
+    """Wait until it is committed; when cancelled as well: the file must not be closed before."""
+    done = commit_async(exchange, work.record)
     try:
         return await asyncio.shield(done)
     except asyncio.CancelledError:

@@ -1,7 +1,7 @@
 """What came whole, checked and sent to a store elsewhere, beside the connections that fetch.
 
-`placing` does it for a folder, where two threads have all that the disk takes. Here each waits for
-an answer over the network, so there are as many as there are files to send, up to a bound.
+`placing` does it for a folder, where a few threads have all that the disk takes. Here each waits
+for an answer over the network, so there are as many as there are files to send, up to a bound.
 """
 
 import os
@@ -17,7 +17,7 @@ __all__ = ["uploaded"]
 
 
 def uploaded(exchange: Exchange, record: Callable[[Download], None]) -> Future[bool]:
-    """Begin to check and send what an exchange has; see `placing.placed`."""
+    """Begin to check and send what an exchange has; see `placing.commit`."""
     return _pool(os.getpid()).submit(_upload, exchange, record)
 
 

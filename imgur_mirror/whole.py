@@ -168,14 +168,10 @@ class WholeExchange(Exchange):
         self._part.ready()
         return True
 
-    @property
-    def unsynced(self) -> int | None:
-        return None if self._same else self._part.file()
-
     def place(self) -> Download:
         if self._same:
             return self._unchanged()
-        self._part.place(synced=True)
+        self._part.place()
         return self._download(
             Outcome.DOWNLOADED,
             bytes=self._part.size,

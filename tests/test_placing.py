@@ -1,5 +1,6 @@
-"""Files brought to their places: several at a time, each on its own account."""
+"""Files committed several at a time, each on its own account."""
 
+import asyncio
 import hashlib
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import pytest
 from imgur_mirror.exchange import Passing
 from imgur_mirror.models import Image, Outcome, Piece
 from imgur_mirror.pace import Pace
-from imgur_mirror.placing import placed
+from imgur_mirror.placing import commit, commit_async
 from imgur_mirror.settings import Settings
 from imgur_mirror.store import StoreError, album_folder
 from imgur_mirror.whole import WholeExchange
@@ -48,7 +49,7 @@ def exchange_of(folder, number, etag=None):
 def test_all_get_their_names_and_their_outcomes(folder):
     rows = []
     exchanges = [exchange_of(folder, number) for number in range(MANY)]
-    waits = [placed(exchange, rows.append) for exchange in exchanges]
+    waits = [commit(exchange, rows.append) for exchange in exchanges]
     assert all(wait.result(30) for wait in waits)
     assert {row.outcome for row in rows} == {Outcome.DOWNLOADED}
     for exchange in exchanges:
@@ -63,7 +64,7 @@ def test_what_is_wrong_with_one_is_that_ones_alone(folder):
     short = exchange_of(folder, 10)
     short._expected += 1
     damaged = exchange_of(folder, 11, etag="0" * 32)
-    waits = [placed(exchange, rows.append) for exchange in [*good[:5], short, damaged, *good[5:]]]
+    waits = [commit(exchange, rows.append) for exchange in [*good[:5], short, damaged, *good[5:]]]
     with pytest.raises(Passing, match="the body is short"):
         waits[5].result(30)
     assert waits[6].result(30) is False
@@ -76,7 +77,7 @@ def test_a_name_that_cannot_be_taken_is_a_sentence(folder):
     (folder.path / "i1.jpg").mkdir()
     others = [exchange_of(folder, number) for number in (0, 2)]
     rows = []
-    waits = [placed(one, rows.append) for one in [others[0], exchange_of(folder, 1), others[1]]]
+    waits = [commit(one, rows.append) for one in [others[0], exchange_of(folder, 1), others[1]]]
     with pytest.raises(StoreError, match="cannot write to"):
         waits[1].result(30)
     assert waits[0].result(30)
@@ -86,27 +87,46 @@ def test_a_name_that_cannot_be_taken_is_a_sentence(folder):
 
 def test_an_outcome_is_recorded_before_it_is_told(folder):
     recorded = threading.Event()
-    assert placed(exchange_of(folder, 0), lambda _: recorded.set()).result(30)
+    assert commit(exchange_of(folder, 0), lambda _: recorded.set()).result(30)
     assert recorded.is_set()
+
+
+def test_what_is_cancelled_costs_the_others_nothing(folder):
+    rows = []
+
+    async def run():
+        exchanges = [exchange_of(folder, number) for number in range(MANY)]
+        waits = [commit_async(exchange, rows.append) for exchange in exchanges]
+        for wait in waits[::2]:
+            wait.cancel()
+        return await asyncio.gather(*waits, return_exceptions=True)
+
+    results = asyncio.run(run())
+    assert all(isinstance(result, asyncio.CancelledError) for result in results[::2])
+    assert results[1::2] == [True] * (MANY // 2)
+    assert commit(exchange_of(folder, MANY), rows.append).result(30)
+    committed = {f"i{number}.jpg" for number in [*range(1, MANY, 2), MANY]}
+    assert committed <= {row.name for row in rows}
+    assert all((folder.path / name).exists() for name in committed)
 
 
 FORKED = """
 import os, sys
 sys.path.insert(0, sys.argv[2])
 from test_placing import body_of, exchange_of
-from imgur_mirror.placing import placed
+from imgur_mirror.placing import commit
 from imgur_mirror.store import album_folder
 with album_folder(sys.argv[1], "album").opened() as folder:
-    assert placed(exchange_of(folder, 0), lambda _: None).result(30)
+    assert commit(exchange_of(folder, 0), lambda _: None).result(30)
     child = os.fork()
     if not child:
-        os._exit(not placed(exchange_of(folder, 1), lambda _: None).result(30))
+        os._exit(not commit(exchange_of(folder, 1), lambda _: None).result(30))
     assert os.waitpid(child, 0)[1] == 0
     assert (folder.path / "i1.jpg").read_bytes() == body_of(1)
 """
 
 
-def test_a_forked_process_places_its_own(tmp_path):
+def test_a_forked_process_commits_its_own(tmp_path):
     """Whose threads are not those of the process that it was forked from."""
     call = [sys.executable, "-c", FORKED, str(tmp_path), str(Path(__file__).parent)]
     ran = subprocess.run(call, capture_output=True, text=True, timeout=90, check=False)
