@@ -7,17 +7,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from imgur_mirror.svg import FAINT, FONTS, INK, PAPER
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.container import BarContainer
     from matplotlib.figure import Figure
 
 __all__ = [
-    "FAINT",
-    "INK",
-    "PAPER",
-    "STYLE",
-    "WIDTH",
     "Cell",
     "Margins",
     "Row",
@@ -33,8 +30,7 @@ Row = dict[str, Cell]
 
 # Two colours of Okabe and Ito's palette, which colour-blind readers tell apart, each with the
 # colour of the text that is read on it.
-PARTS = {"start-up": ("#E69F00", "#1B1B1B"), "download": ("#0072B2", "#FFFFFF")}
-INK, FAINT, PAPER = "#1B1B1B", "#D8D8D8", "#FFFFFF"
+PARTS = {"start-up": ("#E69F00", INK), "download": ("#0072B2", PAPER)}
 
 # Inches; 7.3 of them are 700 pixels of an SVG, which counts 72 points to an inch.
 WIDTH, BAR, ABOVE, BELOW, LEFT, RIGHT = 7.3, 0.55, 0.5, 0.55, 1.15, 0.15
@@ -44,7 +40,7 @@ ROOM = 0.08
 # Text stays text, in the reader's own font, and the same figures give the same bytes.
 STYLE: dict[Any, Any] = {
     "font.family": "sans-serif",
-    "font.sans-serif": ["DejaVu Sans", "Verdana", "Arial"],
+    "font.sans-serif": FONTS,
     "font.size": 10.0,
     "svg.fonttype": "none",
     "svg.hashsalt": "imgur-mirror",
@@ -97,18 +93,15 @@ class Margins:
 
 
 @contextmanager
-def drawing(height: float, margins: Margins, **style: object) -> Iterator[tuple["Figure", "Axes"]]:
-    """Give an empty picture `WIDTH` inches wide, whose axes are `height` inches high.
-
-    `style` has further settings of the chart library, which hold until it is drawn.
-    """
-    # Half a second that only a run with a picture pays.
+def drawing(height: float, margins: Margins) -> Iterator[tuple["Figure", "Axes"]]:
+    """Give an empty picture `WIDTH` inches wide, whose axes are `height` inches high."""
+    # Half a second and 40 MB that only a comparison pays, after all that it times.
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
     whole = margins.above + height + margins.below
     inside = WIDTH - margins.left - margins.right
-    with mpl.rc_context(STYLE | style):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH, whole), facecolor=PAPER)
         axes = figure.add_axes(
             (margins.left / WIDTH, margins.below / whole, inside / WIDTH, height / whole)

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from imgur_mirror.charts import FAINT, INK, PAPER, Margins, drawing, svg_text
+from imgur_mirror.charts import Margins, drawing, svg_text
 from imgur_mirror.models import Strategy
+from imgur_mirror.svg import FAINT, INK, PAPER
 from imgur_mirror.sweep import Point
 
 if TYPE_CHECKING:

@@ -1,243 +1,302 @@
 """The waterfall of a run: when each image waited and came, and which workers were idle."""
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import groupby
-from typing import TYPE_CHECKING, NamedTuple
+from enum import StrEnum
+from itertools import groupby, pairwise
+from typing import NamedTuple
+from xml.etree.ElementTree import Element
 
-from imgur_mirror.charts import FAINT, WIDTH, Margins, drawing, svg_text
-from imgur_mirror.drawing_process import drawn
+from imgur_mirror import svg
 from imgur_mirror.markdown import counted, label, plain
 from imgur_mirror.models import Download, Mirrored, Outcome
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
 __all__ = ["waterfall"]
 
-ROWS = 60
+
+class Kind(StrEnum):
+    """What a bar shows; in the order in which they are drawn, the last on top.
+
+    An image that was fetched in pieces spans what its worker did besides, and must not hide it.
+    """
+
+    STARTUP = "start-up"
+    QUEUED = "queued"
+    IDLE = "idle"
+    SEVERAL = "several requests"
+    WAITING = "waiting"
+    TRANSFER = "transfer"
+    NO_FILE = "no file"
+
+
+# Okabe and Ito's palette, which colour-blind readers tell apart, on greys.
+COLOURS = {
+    Kind.STARTUP: "#F3F3F3",
+    Kind.QUEUED: svg.FAINT,
+    Kind.IDLE: svg.FAINT,
+    Kind.SEVERAL: "#56B4E9",
+    Kind.WAITING: "#E69F00",
+    Kind.TRANSFER: "#0072B2",
+    Kind.NO_FILE: "#CC79A7",
+}
+
+MAX_IMAGE_ROWS = 60
 """The most images that get a row each; where there are more, each worker has one."""
 
-WAITING, TRANSFER, SEVERAL, NO_FILE = "waiting", "transfer", "several requests", "no file"
-IDLE, QUEUED, STARTUP = "idle", "queued", "start-up"
-
-# Of Okabe and Ito's palette; what is drawn later lies above. An image that was fetched in pieces
-# spans what its worker did besides, and must not hide it.
-COLOURS = {SEVERAL: "#56B4E9", WAITING: "#E69F00", TRANSFER: "#0072B2", NO_FILE: "#CC79A7"}
-BEFORE = "#F3F3F3"
-
-MOST_BARS = 12_000
-"""What is drawn; more than that is condensed to what prevails in each column of a lane."""
+MAX_BARS = 12_000
+"""Of a picture; what has more is condensed to what prevails in each of `COLUMNS` of a row."""
 
 COLUMNS = 600
-NARROWEST = 1 / 1200
-"""Of the whole time: what is shorter would not be seen."""
 
-# Inches.
-ROW, LANE, HIGHEST, ABOVE, BELOW = 0.2, 0.3, 8.0, 0.75, 0.55
+# Pixels.
+WIDTH, ABOVE, BELOW = 700, 72, 52
+IMAGE_ROW, WORKER_ROW, MAX_WORKER_ROWS = 19, 29, 768
+MIN_BAR, QUEUED_LINE = 0.5, 2
+TEXT, SMALL_TEXT = 13, 11
 
 
 class Bar(NamedTuple):
-    """What a row or lane is at, from `begin` to `end` in seconds of the run."""
+    """What a row shows from `begin` to `end`, in seconds of the run."""
 
-    place: int
-    kind: str
+    row: int
+    kind: Kind
     begin: float
     end: float
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """What is drawn: the bars, what stands beside their places, left and right, and above them.
+    """What is drawn, and where: `names` label the rows on the left, `workers` on the right.
 
-    `startup` are the seconds before the first request, of `seconds` altogether.
+    The bars lie between `left` and `right`, in rows `pitch` high; all three in pixels.
     """
 
     title: str
-    startup: float
     seconds: float
+    startup: float
     bars: Sequence[Bar]
-    left: Sequence[str]
-    right: Sequence[str] = ()
+    names: Sequence[str]
+    workers: Sequence[str]
+    left: float
+    right: float
+    pitch: float
 
     @property
-    def is_by_image(self) -> bool:
-        return bool(self.right)
+    def bottom(self) -> float:
+        """Where the rows end."""
+        return ABOVE + self.pitch * len(self.names)
+
+    def x(self, seconds: float) -> float:
+        """Where a time is."""
+        return self.left + (self.right - self.left) * seconds / self.seconds
+
+    def y(self, row: float) -> float:
+        """Where the middle of a row is."""
+        return ABOVE + self.pitch * (row + 0.5)
 
 
 def waterfall(mirrored: Mirrored) -> str | None:
     """Draw a run as SVG; None where nothing was requested.
 
-    The SVG group of all bars of a kind has the kind as its id, `-` for spaces, and one path.
+    All bars of a kind are one path, which has the kind as its id, `-` for spaces.
     """
     asked = [row for row in mirrored.downloads if row.started is not None and row.seconds]
     if not asked:
         return None
     asked.sort(key=lambda row: row.started or 0.0)
-    return drawn(_svg_of, _pictured(asked, mirrored))
+    by = _by_image if len(asked) <= MAX_IMAGE_ROWS else _by_worker
+    return _drawn(by(asked, mirrored))
 
 
-def _pictured(asked: Sequence[Download], mirrored: Mirrored) -> Picture:
-    """Lay out a small album as a row an image, another as a lane a worker."""
-    title, timings = _title(mirrored), mirrored.timings
-    by_image = len(asked) <= ROWS
-    workers = sorted({row.worker or "" for row in asked}, key=lambda name: (len(name), name))
-    lanes = {worker: place for place, worker in enumerate(workers)}
-    bars = [
-        bar
-        for number, row in enumerate(asked)
-        for bar in _bars(row, number if by_image else lanes[row.worker or ""], timings.began)
-    ]
-    seconds = max(bar.end for bar in bars) or 1.0
-    if by_image:
-        names = [_shortened(label(row)) for row in asked]
-        named = [row.worker or "?" for row in asked]
-        return Picture(title, timings.startup, seconds, bars, names, named)
-    if len(bars) > MOST_BARS:
-        bars = list(_condensed(bars, len(workers), seconds))
-    return Picture(title, timings.startup, seconds, bars, [plain(worker) for worker in workers])
+def _by_image(asked: Sequence[Download], mirrored: Mirrored) -> Picture:
+    """Give each image a row: how long it was queued, and what came then."""
+    began = mirrored.timings.began
+    bars = [bar for row, download in enumerate(asked) for bar in _bars(download, row, began)]
+    firsts = {bar.row: bar.begin for bar in reversed(bars)}
+    queued = [Bar(row, Kind.QUEUED, 0.0, first) for row, first in firsts.items()]
+    return Picture(
+        title=_title(mirrored),
+        seconds=_length(bars),
+        startup=max(mirrored.timings.startup, 0.0),
+        bars=[*queued, *bars],
+        names=[_shortened(label(download)) for download in asked],
+        workers=[plain(download.worker or "?") for download in asked],
+        left=139,
+        right=WIDTH - 62,
+        pitch=IMAGE_ROW,
+    )
 
 
-def _bars(row: Download, place: int, began: float) -> Iterator[Bar]:
+def _by_worker(asked: Sequence[Download], mirrored: Mirrored) -> Picture:
+    """Give each worker a row: what it was at, and when it was idle."""
+    names = sorted({row.worker or "" for row in asked}, key=lambda name: (len(name), name))
+    rows = {name: row for row, name in enumerate(names)}
+    began, startup = mirrored.timings.began, max(mirrored.timings.startup, 0.0)
+    bars = [bar for row in asked for bar in _bars(row, rows[row.worker or ""], began)]
+    seconds = _length(bars)
+    if len(bars) > MAX_BARS:
+        bars = _condensed(bars, len(names), seconds)
+    return Picture(
+        title=_title(mirrored),
+        seconds=seconds,
+        startup=startup,
+        bars=[*(Bar(row, Kind.IDLE, startup, seconds) for row in rows.values()), *bars],
+        names=[plain(name) for name in names],
+        workers=(),
+        left=58,
+        right=WIDTH - 14,
+        pitch=min(WORKER_ROW, MAX_WORKER_ROWS / len(names)),
+    )
+
+
+def _bars(download: Download, row: int, began: float) -> Iterator[Bar]:
     """Give the bars of one image: the clocks of two machines may disagree, and are clipped."""
-    begin = max((row.started or 0.0) - began, 0.0)
-    end = begin + max(row.seconds or 0.0, 0.0)
-    if row.outcome in (Outcome.FAILED, Outcome.GONE):
-        yield Bar(place, NO_FILE, begin, end)
-    elif row.attempts > 1:
+    begin = max((download.started or 0.0) - began, 0.0)
+    end = begin + max(download.seconds or 0.0, 0.0)
+    if download.outcome in (Outcome.FAILED, Outcome.GONE):
+        yield Bar(row, Kind.NO_FILE, begin, end)
+    elif download.attempts > 1:
         # Its first byte is of the last request, and when that was sent is not known.
-        yield Bar(place, SEVERAL, begin, end)
-    elif row.first_byte is None:
-        yield Bar(place, WAITING, begin, end)
+        yield Bar(row, Kind.SEVERAL, begin, end)
+    elif download.first_byte is None:
+        yield Bar(row, Kind.WAITING, begin, end)
     else:
-        came = min(begin + max(row.first_byte, 0.0), end)
-        yield Bar(place, WAITING, begin, came)
-        yield Bar(place, TRANSFER, came, end)
+        came = min(begin + max(download.first_byte, 0.0), end)
+        yield Bar(row, Kind.WAITING, begin, came)
+        yield Bar(row, Kind.TRANSFER, came, end)
 
 
-def _condensed(bars: Iterable[Bar], lanes: int, seconds: float) -> Iterator[Bar]:
-    """Give the bars of what prevails in each column of a lane, if it is not idle."""
-    columns = max(min(COLUMNS, MOST_BARS // lanes), 20)
+def _length(bars: Iterable[Bar]) -> float:
+    """Seconds of the run; one where the clocks say that it took none."""
+    return max(bar.end for bar in bars) or 1.0
+
+
+def _condensed(bars: Iterable[Bar], rows: int, seconds: float) -> list[Bar]:
+    """Cut the time into columns, and give each row what it did for most of each column."""
+    columns = max(min(COLUMNS, MAX_BARS // rows), 20)
     width = seconds / columns
-    spent: defaultdict[tuple[int, int], dict[str, float]] = defaultdict(dict)
+    spent = _spent(bars, columns, width)
+    return [
+        bar
+        for row in range(rows)
+        for bar in _joined(row, [_prevailing(spent[row, n], width) for n in range(columns)], width)
+    ]
+
+
+def _spent(
+    bars: Iterable[Bar], columns: int, width: float
+) -> Mapping[tuple[int, int], Mapping[Kind, float]]:
+    """Add up the seconds of each kind in each row and column."""
+    spent: defaultdict[tuple[int, int], defaultdict[Kind, float]]
+    spent = defaultdict(lambda: defaultdict(float))
     for bar in bars:
-        for column in range(int(bar.begin / width), min(int(bar.end / width), columns - 1) + 1):
-            inside = min(bar.end, (column + 1) * width) - max(bar.begin, column * width)
-            kinds = spent[bar.place, column]
-            kinds[bar.kind] = kinds.get(bar.kind, 0.0) + inside
-    cells = ((*cell, _prevailing(spent[cell], width)) for cell in sorted(spent))
-    # Equal neighbours have the same difference of column and number.
-    numbered = enumerate(cells)
-    for (place, kind, _), run in groupby(numbered, lambda one: (*one[1][::2], one[1][1] - one[0])):
-        found = [column for _, (_, column, _) in run]
-        if kind != IDLE:
-            yield Bar(place, kind, found[0] * width, (found[-1] + 1) * width)
+        first, last = int(bar.begin / width), min(int(bar.end / width), columns - 1)
+        cuts = [bar.begin, *(column * width for column in range(first + 1, last + 1)), bar.end]
+        for column, (begin, end) in enumerate(pairwise(cuts), first):
+            spent[bar.row, column][bar.kind] += end - begin
+    return spent
 
 
-def _prevailing(kinds: Mapping[str, float], width: float) -> str:
-    idle = width - sum(kinds.values())
-    return max({**kinds, IDLE: idle}.items(), key=lambda kind: kind[1])[0]
+def _prevailing(spent: Mapping[Kind, float], width: float) -> Kind:
+    every = {**spent, Kind.IDLE: width - sum(spent.values())}
+    return max(every, key=lambda kind: every[kind])
+
+
+def _joined(row: int, kinds: Iterable[Kind], width: float) -> Iterator[Bar]:
+    """Give a bar for each run of columns of the same kind, if it is not idle."""
+    first = 0
+    for kind, run in groupby(kinds):
+        end = first + len(list(run))
+        if kind is not Kind.IDLE:
+            yield Bar(row, kind, first * width, end * width)
+        first = end
+
+
+def _drawn(picture: Picture) -> str:
+    """Lay the parts over each other: the start-up and the grid lie below the bars."""
+    by_kind = {kind: [bar for bar in picture.bars if bar.kind is kind] for kind in Kind}
+    shown = [kind for kind, bars in by_kind.items() if bars]
+    startup = min(picture.startup, picture.seconds)
+    return svg.document(
+        WIDTH,
+        picture.bottom + BELOW,
+        svg.text(9, 17, picture.title, TEXT, font_weight="bold"),
+        *_key([Kind.STARTUP, *shown] if startup else shown),
+        _startup(picture, startup),
+        *_grid(picture),
+        *_labels(picture),
+        *(_path(picture, kind, by_kind[kind]) for kind in shown),
+    )
+
+
+def _startup(picture: Picture, seconds: float) -> Element:
+    width, height = picture.x(seconds) - picture.left, picture.bottom - ABOVE
+    return svg.rect(picture.left, ABOVE, width, height, COLOURS[Kind.STARTUP])
+
+
+def _path(picture: Picture, kind: Kind, bars: Iterable[Bar]) -> Element:
+    """Draw all bars of a kind as one line with gaps; an element for each takes thrice the bytes."""
+    thickness = QUEUED_LINE if kind is Kind.QUEUED else 0.7 * picture.pitch
+    path = []
+    for bar in bars:
+        begin = picture.x(bar.begin)
+        end = max(picture.x(bar.end), begin + MIN_BAR)
+        path.append(f"M{begin:g} {picture.y(bar.row):g}H{end:g}")
+    return svg.line("".join(path), COLOURS[kind], thickness, id=kind.replace(" ", "-"))
+
+
+def _key(kinds: Iterable[Kind]) -> Iterator[Element]:
+    """Say what the colours mean, side by side."""
+    x, y = 9.0, 36.0
+    for kind in kinds:
+        thickness = QUEUED_LINE if kind is Kind.QUEUED else 10
+        yield svg.line(f"M{x:g} {y:g}h16", COLOURS[kind], thickness)
+        yield svg.text(x + 24, y, kind.value, TEXT)
+        # How wide the reader's font is can only be guessed.
+        x += 44 + 7.2 * len(kind)
+
+
+def _grid(picture: Picture) -> Iterator[Element]:
+    """Draw the axis: a line every so many seconds."""
+    step = _tick(picture.seconds)
+    decimals = max(-math.floor(math.log10(step)), 0)
+    for number in range(math.floor(picture.seconds / step) + 1):
+        x = picture.x(number * step)
+        yield svg.line(f"M{x:g} {ABOVE}V{picture.bottom:g}", svg.FAINT, 1)
+        yield _small(x, picture.bottom + 12, f"{number * step:.{decimals}f}", "middle")
+    middle = (picture.left + picture.right) / 2
+    yield svg.text(middle, picture.bottom + 33, "seconds", TEXT, text_anchor="middle")
+
+
+def _tick(seconds: float) -> float:
+    """Give the distance of the lines: 1, 2 or 5 times a power of ten, ten of them at most."""
+    power = 10.0 ** math.floor(math.log10(seconds / 10))
+    return power * next((factor for factor in (1, 2, 5) if seconds <= 10 * power * factor), 10)
+
+
+def _labels(picture: Picture) -> Iterator[Element]:
+    """Name the rows, as many as there is room for, and each image's worker."""
+    header = ABOVE - 11
+    apart = math.ceil(IMAGE_ROW / picture.pitch)
+    for row, name in list(enumerate(picture.names))[::apart]:
+        yield _small(picture.left - 5, picture.y(row), name, "end")
+    if not picture.workers:
+        yield _small(picture.left - 5, header, "worker", "end")
+        return
+    yield _small(picture.right + 8, header, "worker", "start")
+    for row, worker in enumerate(picture.workers):
+        yield _small(picture.right + 8, picture.y(row), worker, "start")
+
+
+def _small(x: float, y: float, content: str, anchor: str) -> Element:
+    return svg.text(x, y, content, SMALL_TEXT, text_anchor=anchor)
 
 
 def _shortened(name: str) -> str:
     return name if len(name) <= 16 else f"{name[:7]}…{name[-8:]}"
-
-
-def _svg_of(picture: Picture) -> str:
-    count = len(picture.left)
-    inside = ROW * count if picture.is_by_image else min(LANE * count, HIGHEST)
-    left, right = (1.45, 0.65) if picture.is_by_image else (0.6, 0.15)
-    margins = Margins(left, right, ABOVE, BELOW)
-    style = {"path.simplify": False, "text.parse_math": False}
-    with drawing(inside, margins, **style) as (figure, axes):
-        _frame(axes, picture)
-        thickness = 0.7 * 72 * inside / count
-        _background(axes, picture, thickness)
-        for kind, colour in COLOURS.items():
-            _line(axes, kind, [bar for bar in picture.bars if bar.kind == kind], colour, thickness)
-        _headed(figure, axes, picture.title)
-        return svg_text(figure)
-
-
-def _frame(axes: "Axes", picture: Picture) -> None:
-    """Images or workers from top to bottom, seconds from left to right, and nothing more."""
-    count = len(picture.left)
-    axes.set_xlim(0, picture.seconds)
-    axes.set_ylim(count - 0.5, -0.5)
-    step = -(-count // 32) if not picture.is_by_image else 1
-    axes.set_yticks(range(0, count, step), labels=list(picture.left[::step]))
-    axes.tick_params(length=0, labelsize=8)
-    axes.set_xlabel("seconds")
-    axes.grid(axis="x", color=FAINT, linewidth=0.8)
-    axes.set_axisbelow(True)
-    for side in axes.spines.values():
-        side.set_visible(False)
-    if not picture.is_by_image:
-        axes.set_ylabel("worker")
-        return
-    for place, worker in [(-0.9, "worker"), *enumerate(picture.right)]:
-        axes.annotate(
-            worker,
-            (picture.seconds, place),
-            (6, 0),
-            textcoords="offset points",
-            annotation_clip=False,
-            va="center",
-            size=8,
-        )
-
-
-def _background(axes: "Axes", picture: Picture, thickness: float) -> None:
-    """What there is before a bar: the start-up of all, and an image's queueing or an idle lane."""
-    startup = max(picture.startup, 0.0)
-    if startup:
-        axes.axvspan(0, min(startup, picture.seconds), color=BEFORE, zorder=0, label=STARTUP)
-    if picture.is_by_image:
-        first = {bar.place: bar.begin for bar in reversed(picture.bars)}
-        queued = [Bar(place, QUEUED, 0.0, begin) for place, begin in first.items()]
-        _line(axes, QUEUED, queued, FAINT, 1.5)
-    else:
-        lanes = range(len(picture.left))
-        idle = [Bar(place, IDLE, startup, picture.seconds) for place in lanes]
-        _line(axes, IDLE, idle, FAINT, thickness)
-
-
-def _line(axes: "Axes", kind: str, bars: Sequence[Bar], colour: str, thickness: float) -> None:
-    """Draw all bars of a kind as one line with gaps: an artist a bar would take seconds."""
-    if not bars:
-        return
-    least = axes.get_xlim()[1] * NARROWEST
-    gap = float("nan")
-    xs = [x for bar in bars for x in (bar.begin, max(bar.end, bar.begin + least), gap)]
-    ys = [y for bar in bars for y in (bar.place, bar.place, gap)]
-    (line,) = axes.plot(
-        xs, ys, color=colour, linewidth=thickness, solid_capstyle="butt", label=kind
-    )
-    line.set_gid(kind.replace(" ", "-"))
-
-
-def _headed(figure: "Figure", axes: "Axes", title: str) -> None:
-    height = figure.get_size_inches()[1]
-    figure.text(0.1 / WIDTH, 1 - 0.12 / height, title, va="top", weight="bold")
-    handles, names = axes.get_legend_handles_labels()
-    key = figure.legend(
-        handles,
-        names,
-        loc="upper left",
-        bbox_to_anchor=(0.1 / WIDTH, 1 - 0.32 / height),
-        ncols=len(names),
-        frameon=False,
-        borderaxespad=0,
-        borderpad=0,
-        handlelength=1.2,
-        columnspacing=1.4,
-    )
-    for handle, name in zip(key.legend_handles, names, strict=True):
-        if name not in (STARTUP, QUEUED) and handle is not None:
-            handle.set(linewidth=7)
 
 
 def _title(mirrored: Mirrored) -> str:

@@ -46,7 +46,7 @@ def publish_mirror(mirrored: Mirrored, folder: AlbumFolder) -> None:
 @task(name="publish-mirror", task_run_name="publish {album}", cache_policy=NO_CACHE)
 def _publish_mirror(sealed: Sealed[Mirrored], folder: AlbumFolder, album: str) -> None:
     mirrored, key = sealed.value, artifact_key(album)
-    # Thumbnails and the waterfall are made in processes of their own.
+    # Thumbnails are made by a process of their own, and take the longest.
     with ThreadPoolExecutor(1) as pool:
         sheet = pool.submit(contact_sheet, mirrored, folder)
         _publish_images(mirrored, key)

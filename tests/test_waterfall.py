@@ -40,15 +40,12 @@ def run(*downloads, album="PdA9Amq", workers=4):
 
 
 def bars(svg):
-    """The lines of each kind as (from, to, height), in points."""
+    """The lines of each kind as (from, to, height), in pixels."""
     found = {}
-    for group in ElementTree.fromstring(svg).iter(f"{SVG}g"):
-        if group.get("id") in KINDS:
-            ends = re.findall(r"[ML] (\S+) (\S+)", group.find(f"{SVG}path").get("d"))
-            points = [(float(x), float(y)) for x, y in ends]
-            found[group.get("id")] = [
-                (x, to, y) for (x, y), (to, _) in zip(points[::2], points[1::2], strict=True)
-            ]
+    for path in ElementTree.fromstring(svg).iter(f"{SVG}path"):
+        if path.get("id") in KINDS:
+            lines = re.findall(r"M([\d.]+) ([\d.]+)H([\d.]+)", path.get("d"))
+            found[path.get("id")] = [(float(x), float(to), float(y)) for x, y, to in lines]
     return found
 
 
@@ -130,7 +127,7 @@ def test_a_larger_album_has_a_lane_a_worker_where_idleness_shows():
     right = max(to for _, to, _ in drawn["idle"])
     ends = [last[y] for _, _, y in sorted(drawn["idle"], key=lambda lane: lane[2])]
     assert ends[2] == pytest.approx(right, abs=0.5)
-    assert max(ends[0], ends[1], ends[3]) < right - 100
+    assert max(ends[0], ends[1], ends[3]) < right - 133
 
 
 def test_lanes_are_in_the_order_of_numbers():
@@ -164,6 +161,27 @@ def test_hostile_names_and_clocks_that_disagree():
     assert "<script" not in svg
     xs = [x for lines in bars(svg).values() for x, _, _ in lines]
     assert min(xs) >= min(x for x, _, _ in bars(svg)["queued"]) - 0.01
+
+
+@pytest.mark.parametrize(
+    ("end", "ticks"),
+    [
+        (0.0125, ["0.000", "0.002", "0.004", "0.006", "0.008", "0.010", "0.012"]),
+        (4.5, ["0.0", "0.5", "1.0", "1.5", "2.0", "2.5", "3.0", "3.5", "4.0", "4.5"]),
+        (9, [str(second) for second in range(10)]),
+        (3600, ["0", "500", "1000", "1500", "2000", "2500", "3000", "3500"]),
+    ],
+)
+def test_the_axis_has_round_numbers_of_seconds(end, ticks):
+    drawn = texts(waterfall(run(image("aaa", 0, end, first_byte=end / 2))))
+    assert drawn[drawn.index(ticks[0]) : drawn.index("seconds")] == ticks
+
+
+def test_the_paper_is_white_and_covers_all():
+    root = ElementTree.fromstring(waterfall(run(*many(5, 2))))
+    paper = root[0]
+    assert paper.get("fill") == "#FFFFFF"
+    assert (paper.get("width"), paper.get("height")) == (root.get("width"), root.get("height"))
 
 
 def test_the_same_run_gives_the_same_bytes():
