@@ -15,7 +15,6 @@ from flows.heartbeat import heartbeat
 from flows.hooks import say_why
 from flows.mirroring import mirror
 from flows.parameters import AlbumAddress, Workers, album_name
-from imgur_mirror import drawing_process
 from imgur_mirror.address import BadAddress, parse
 from imgur_mirror.advice import advised
 from imgur_mirror.answers import ApiError
@@ -104,8 +103,6 @@ def _rounds(
     What a strategy warms up (the disk's cache, the host's) would else always serve the same next.
     Gives the runs, and which files were not the same in all of them.
     """
-    # Now, or the first run to be timed would share the processor with it.
-    drawing_process.prepare(wait=True)
     runs, left = [], []
     for turn in range(rounds):
         shift = turn % len(trials)

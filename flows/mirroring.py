@@ -10,7 +10,6 @@ from prefect.logging import get_run_logger
 from flows.download_images import download_images
 from flows.progress import progress_shown
 from flows.stopping import go_on
-from imgur_mirror import drawing_process
 from imgur_mirror.collector import spare
 from imgur_mirror.manifest import Entry
 from imgur_mirror.models import Album, Download, Mirrored, Outcome, Strategy, Timings
@@ -21,11 +20,6 @@ from imgur_mirror.settings import Settings
 from imgur_mirror.store import AlbumFolder
 
 __all__ = ["Incomplete", "mirror"]
-
-
-FEW = 1000
-"""Images of which the downloads mostly wait: with more, the processor has enough to do, and the
-process that draws is started when it has less."""
 
 
 class Incomplete(Exception):
@@ -149,8 +143,6 @@ def _fetch(
     )
     if not todo.batches:
         return ()
-    if len(todo.images) <= FEW:
-        drawing_process.prepare()
     with progress_shown(todo, folder, f"{folder.path.name} · {strategy}"):
         rows = download_images(
             todo,
@@ -160,7 +152,6 @@ def _fetch(
             workers,
             settings.dask_scheduler_address,
         )
-    drawing_process.prepare()
     spare()
     log.info(fetched(rows))
     return rows

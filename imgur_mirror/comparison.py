@@ -8,7 +8,6 @@ from statistics import median
 from imgur_mirror.advice import Advice
 from imgur_mirror.charts import Cell, Row, bar_chart, duration
 from imgur_mirror.curve import curve_chart
-from imgur_mirror.drawing_process import drawn
 from imgur_mirror.history import Earlier, history_rows, slowdowns
 from imgur_mirror.markdown import escape, label, listed, table, text_table
 from imgur_mirror.models import Mirrored, Outcome, Strategy
@@ -141,12 +140,12 @@ def comparison_markdown(found: Comparison, addressed: Callable[[str], str]) -> s
 
 def comparison_pictures(found: Comparison) -> dict[str, str]:
     """The SVG text of every picture of the report, by its name."""
-    pictures = {CHART: drawn(bar_chart, found.rows)} if found.runs else {}
+    pictures = {CHART: bar_chart(found.rows)} if found.runs else {}
     if found.sweep:
         measured = points(found.runs)
         advised = found.advice and (found.advice.strategy, found.advice.workers)
         chosen = (point for point in measured if (point.strategy, point.workers) == advised)
-        pictures[CURVE] = drawn(curve_chart, measured, next(chosen, None))
+        pictures[CURVE] = curve_chart(measured, next(chosen, None))
     return pictures
 
 

@@ -4,6 +4,8 @@ import hashlib
 import json
 import os
 import secrets
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -174,6 +176,26 @@ def test_the_runs_are_named_and_recorded(imgur, downloads, prefect_server):
 
     # The server writes task runs down late.
     assert eventually(lambda: expected <= names(), 60), expected - names()
+
+
+FETCH_THEN_FIND_NOTHING_NEW = """
+import sys
+from flows.mirror_album import mirror_album
+
+for fetched in (3, 0):
+    mirrored = mirror_album(sys.argv[1], "threads", 2)
+    assert sum(row.outcome == "downloaded" for row in mirrored.downloads) == fetched
+assert "tasks.publish" in sys.modules
+assert "matplotlib" not in sys.modules
+"""
+
+
+def test_no_run_imports_the_chart_library(imgur, downloads):
+    """Neither one that draws its waterfall, nor one that fetches nothing."""
+    album = new_album(imgur, count=3, bytes=1000)
+    code = [sys.executable, "-c", FETCH_THEN_FIND_NOTHING_NEW, album]
+    subprocess.run(code, check=True, timeout=120)
+    assert (downloads / "_reports" / album / "waterfall.svg").exists()
 
 
 def test_the_timings_are_artifacts(imgur, downloads, prefect_server):

@@ -439,7 +439,8 @@ def test_data_address():
 def test_reports_cost_no_chart_library_to_import():
     heavy = "{'matplotlib', 'PIL', 'numpy'} & set(sys.modules)"
     code = (
-        "import sys, imgur_mirror.report, imgur_mirror.waterfall, imgur_mirror.contact_sheet;"
+        "import sys, imgur_mirror.comparison, imgur_mirror.report, imgur_mirror.waterfall,"
+        " imgur_mirror.contact_sheet;"
         f"sys.exit(bool({heavy}))"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
