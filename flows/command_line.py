@@ -1,5 +1,6 @@
 """A flow from the shell: its parameters as arguments, its outcome as the exit status."""
 
+import gc
 import logging
 import sys
 from argparse import ArgumentParser
@@ -37,6 +38,8 @@ def main(
     settings are wrong; standard error says how to mend them. 130 and 143: it was stopped, by
     Ctrl-C or by SIGTERM; the process then ends soon, if need be by force (`stoppable`).
     """
+    # All that was imported stays: no garbage collection need look at it again.
+    gc.freeze()
     parameters = vars(_parser(flow).parse_args(arguments))
     try:
         checked = _checked(flow, parameters)

@@ -18,7 +18,6 @@ from flows.parameters import AlbumAddress, Workers, album_name
 from imgur_mirror.address import BadAddress, parse
 from imgur_mirror.advice import advised
 from imgur_mirror.answers import ApiError
-from imgur_mirror.collector import spared
 from imgur_mirror.comparison import Comparison, comparison_headline, comparison_text
 from imgur_mirror.models import Album, Mirrored, Outcome, Strategy
 from imgur_mirror.report import missing
@@ -66,7 +65,7 @@ def compare_strategies(
     """
     strategies = list(dict.fromkeys(strategies))
     trials = [(s, n) for s in strategies for n in (steps(s, workers) if sweep else [workers])]
-    with heartbeat(), spared():
+    with heartbeat():
         try:
             settings = read_settings()
             root = downloads_root(downloads or settings.downloads)

@@ -16,7 +16,6 @@ from flows.parameters import AlbumAddress, Choice, Workers, album_name
 from flows.runner import warm_up
 from imgur_mirror.address import BadAddress, parse
 from imgur_mirror.answers import ApiError
-from imgur_mirror.collector import spared
 from imgur_mirror.models import Mirrored
 from imgur_mirror.report import headline, missing
 from imgur_mirror.settings import BadSettings, read_settings
@@ -51,7 +50,7 @@ def mirror_album(
             setting IMGUR_DOWNLOADS.
         verify: Read back every stored file, and fetch again what is damaged or missing.
     """
-    with heartbeat(), spared():
+    with heartbeat():
         try:
             settings = read_settings()
             chosen = choose(strategy, workers).announce()

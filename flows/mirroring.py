@@ -10,7 +10,6 @@ from prefect.logging import get_run_logger
 from flows.download_images import download_images
 from flows.progress import progress_shown
 from flows.stopping import go_on
-from imgur_mirror.collector import spare
 from imgur_mirror.manifest import Entry
 from imgur_mirror.models import Album, Download, Mirrored, Outcome, Strategy, Timings
 from imgur_mirror.pieces import merged
@@ -152,7 +151,6 @@ def _fetch(
             workers,
             settings.dask_scheduler_address,
         )
-    spare()
     log.info(fetched(rows))
     return rows
 
