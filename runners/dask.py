@@ -8,6 +8,7 @@ has imported Prefect, where spawned ones would import it each.
 
 import asyncio
 import contextvars
+import copyreg
 import logging
 import os
 import pickle
@@ -38,6 +39,8 @@ from prefect.context import (
 from prefect.futures import PrefectFuture
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.task_engine import run_task_async, run_task_sync
+from prefect.utilities.annotations import quote
+from prefect.utilities.collections import StopVisiting, visit_collection
 from prefect.utilities.engine import collect_task_run_inputs_sync
 from prefect_dask.task_runners import DaskTaskRunner, PrefectDaskFuture
 
@@ -53,6 +56,9 @@ CONFIG = {
     # Fifty health checks a second of each loop would take the interpreter from the downloads.
     "distributed.admin.tick.interval": "1s",
 }
+
+# Prefect's own would arrive with its value in a tuple.
+copyreg.pickle(quote, lambda quoted: (quote, (quoted.unquote(),)))
 
 
 def prepared(n_workers: int) -> Callable[[], AbstractContextManager[str]]:
@@ -182,6 +188,16 @@ class LeanDaskTaskRunner(DaskTaskRunner):
             slots = self._slots
             future.add_done_callback(lambda _: slots.release())
         return PrefectDaskFuture(wrapped_future=future, task_run_id=task_run_id)
+
+    def _optimize_futures(self, expr: Any) -> Any:  # noqa: ANN401 - as the base has it
+        """Replace Prefect's futures by Dask's, as the base does, but not inside of quotes."""
+
+        def visit(found: object) -> object:
+            if isinstance(found, quote):
+                raise StopVisiting
+            return found.wrapped_future if isinstance(found, PrefectDaskFuture) else found
+
+        return visit_collection(expr, visit_fn=visit, return_data=True)
 
 
 def run_task(settings: bytes, call: dict[str, Any]) -> State[Any]:

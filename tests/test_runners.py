@@ -22,8 +22,9 @@ from prefect.context import FlowRunContext, SettingsContext, serialize_context
 from prefect.exceptions import UnfinishedRun
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.task_runners import ThreadPoolTaskRunner
+from prefect.utilities.annotations import quote
 
-from imgur_mirror.models import Strategy
+from imgur_mirror.models import Strategy, Timings
 from runners import AsyncTaskRunner, task_runner, warm_up
 from tests.prefect_api import eventually
 
@@ -54,6 +55,10 @@ def improve():
     return runtime.task_run.run_count
 
 
+def show(value):
+    return repr(value)
+
+
 def add(first, second):
     return first + second
 
@@ -68,6 +73,20 @@ def asynchronous(function):
 
 
 KINDS = {"sync": lambda function: function, "async": asynchronous}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("strategy", Strategy)
+def test_a_task_gets_a_quoted_value_as_it_is(strategy, kind):
+    showing = task(KINDS[kind](show), name="showing", cache_policy=NO_CACHE)
+    values = ["text", ("a", "b"), ["c"], {"d": ("e",)}, Timings(1.0, 2.0, 3.0)]
+
+    def body():
+        mapped = showing.map([quote(value) for value in values]).result()
+        return mapped, [showing.submit(quote(value)).result() for value in values]
+
+    shown = [repr(value) for value in values]
+    assert flow(body, name="quoted", task_runner=task_runner(strategy, 2))() == (shown, shown)
 
 
 @pytest.mark.parametrize("kind", KINDS)
