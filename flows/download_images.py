@@ -1,21 +1,23 @@
 """The downloads of one plan, as a subflow under the task runner of a strategy."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from prefect.flows import flow
 from prefect.futures import PrefectFuture
-from prefect.utilities.annotations import unmapped
+from prefect.utilities.annotations import quote, unmapped
 
 from flows.heartbeat import heartbeat, own_heartbeats
 from flows.runner import downloading_runner
 from imgur_mirror.batch import Batch, BatchFailed, together
-from imgur_mirror.models import Download, Outcome, Sealed, Strategy
+from imgur_mirror.models import Download, Outcome, Strategy
 from imgur_mirror.plan import Plan
 from imgur_mirror.settings import Wire
 from imgur_mirror.store import AlbumFolder
 from runners import connections_each
 from tasks.images import Manner, download_task
 from tasks.limit import limited
+from tasks.quoted import quoted
 
 __all__ = ["download_images"]
 
@@ -36,31 +38,44 @@ def download_images(
     runner = downloading_runner(strategy, workers, wire, scheduler_address)
     connections = connections_each(runner)
     limit, wire = limited(wire, workers, connections)
-    # Made a flow where it is run: that takes time, and its task runner is another each time.
-    downloading = flow(
+    batches = together(plan.batches, connections)
+
+    # A flow of its own each time, with its own task runner. Prefect visits every field of a flow's
+    # result and stores its parameters: the rows are quoted, and the batches are no parameter.
+    @flow(
         name="download-images",
         flow_run_name="{strategy}",
         task_runner=runner,
         validate_parameters=False,
-    )(_download_images)
+    )
+    def downloading(
+        plan: str,  # noqa: ARG001 - shown with the run
+        folder: AlbumFolder,
+        wire: Wire,
+        strategy: Strategy,
+        manner: Manner,
+    ) -> quote:
+        return quote(_download_batches(batches, folder, wire, strategy, manner))
+
     with own_heartbeats():
-        return downloading(plan, folder, wire, strategy, Manner(connections, limit)).value
+        rows: tuple[Download, ...] = downloading(
+            str(plan), folder, wire, strategy, Manner(connections, limit)
+        ).unquote()
+        return rows
 
 
-def _download_images(
-    plan: Plan, folder: AlbumFolder, wire: Wire, strategy: Strategy, manner: Manner
-) -> Sealed[tuple[Download, ...]]:
+def _download_batches(
+    batches: Sequence[Batch], folder: AlbumFolder, wire: Wire, strategy: Strategy, manner: Manner
+) -> tuple[Download, ...]:
     task = download_task(strategy, wire)
-    batches = together([batch.value for batch in plan.batches], manner.connections)
-    sealed = [Sealed(batch) for batch in batches]
     with heartbeat():
-        futures = task.map(sealed, unmapped(folder), unmapped(wire), unmapped(manner))
-        return Sealed(
-            tuple(
-                row
-                for batch, future in zip(batches, futures, strict=True)
-                for row in _outcomes(batch, future, folder)
-            )
+        futures = task.map(
+            [*map(quoted, batches)], unmapped(folder), unmapped(wire), unmapped(manner)
+        )
+        return tuple(
+            row
+            for batch, future in zip(batches, futures, strict=True)
+            for row in _outcomes(batch, future, folder)
         )
 
 
@@ -69,12 +84,12 @@ def _outcomes(
 ) -> tuple[Download, ...]:
     """Read the result of a task run, which may hold failures or be one."""
     try:
-        fetched: Sealed[tuple[Download, ...]] = future.result()
+        fetched: tuple[Download, ...] = future.result()
     except BatchFailed as failed:
         return failed.downloads
     except Exception as error:  # noqa: BLE001 - however a task run ends, its images have outcomes
         return _lost(batch, error, folder)
-    return fetched.value
+    return fetched
 
 
 def _lost(batch: Batch, error: Exception, folder: AlbumFolder) -> tuple[Download, ...]:

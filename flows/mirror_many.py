@@ -21,7 +21,7 @@ from flows.progress import ProgressArtifact
 from flows.runner import downloading_runner
 from flows.shard_queue import Found, ShardQueue
 from imgur_mirror.address import Kind
-from imgur_mirror.models import Sealed, Strategy
+from imgur_mirror.models import Strategy
 from imgur_mirror.settings import BadSettings, Settings, Wire, read_settings
 from imgur_mirror.shards import Job, Shard, job_name, opened_job, shards
 from imgur_mirror.source import BadSource, Source, open_source
@@ -144,7 +144,7 @@ def _mirror(
     shards_flow = _mirror_shards.with_options(task_runner=runner)
     manner = Manner(lanes.connections, limit)
     with own_heartbeats():
-        return shards_flow(cut, job, wire, strategy, manner, lanes.submitted).value
+        return shards_flow(cut, job, wire, strategy, manner, lanes.submitted)
 
 
 def _lanes(strategy: Strategy, workers: int, alone: bool) -> Lanes:
@@ -166,17 +166,17 @@ def _cluster_lanes(runner: TaskRunner[Any], workers: int) -> Lanes:
 @flow(name="mirror-shards", flow_run_name="{strategy}", validate_parameters=False)
 def _mirror_shards(
     cut: Cut, job: Job, wire: Wire, strategy: Strategy, manner: Manner, most: int
-) -> Sealed[Found]:
+) -> Found:
     task = shard_task(strategy, wire)
     bare = Kind.IMAGE if cut.source.column.strip().lower() == "image" else Kind.ALBUM
 
     def submit(shard: Shard) -> PrefectFuture[Any]:
-        return task.submit(Sealed(shard), job, wire, bare, manner)
+        return task.submit(shard, job, wire, bare, manner)
 
     artifact = ProgressArtifact(f"many-{job_key(job.name)}")
     with heartbeat():
         queue = ShardQueue(job, submit, most, artifact)
-        return Sealed(queue.run(shards(cut.source, cut.shard_size)))
+        return queue.run(shards(cut.source, cut.shard_size))
 
 
 def described(found: Found) -> str:

@@ -56,7 +56,7 @@ def mirror(
         mine.sweep(image.name for image in todo.images)
         began = time.time()
         fetched = _fetch(todo, mine, strategy, workers, settings)
-        rows = _by_image((*todo.settled.value, *fetched), mine, damaged)
+        rows = _by_image((*todo.settled, *fetched), mine, damaged)
         downloads = (
             *(_mourned(rows[image.id], damaged) for image in album.images),
             *_left_damaged(album, entries.values(), damaged),
@@ -137,9 +137,7 @@ def _fetch(
     todo: Plan, folder: AlbumFolder, strategy: Strategy, workers: int, settings: Settings
 ) -> tuple[Download, ...]:
     log = get_run_logger()
-    log.info(
-        planned(len(todo.settled.value), len(todo.images), len(todo.batches), strategy, workers)
-    )
+    log.info(planned(len(todo.settled), len(todo.images), len(todo.batches), strategy, workers))
     if not todo.batches:
         return ()
     with progress_shown(todo, folder, f"{folder.path.name} · {strategy}"):

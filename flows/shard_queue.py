@@ -11,7 +11,6 @@ from prefect import get_run_logger
 from prefect.futures import PrefectFuture
 
 from flows.progress import ProgressArtifact
-from imgur_mirror.models import Sealed
 from imgur_mirror.progress import Progress
 from imgur_mirror.shard_run import ShardFailed
 from imgur_mirror.shards import Job, Shard, Tally
@@ -138,7 +137,7 @@ def _outcome(ended: _AtWork) -> Tally:
         StoreError: where the shard could not be stored.
     """
     try:
-        done: Sealed[Tally] = ended.future.result()
+        tally: Tally = ended.future.result()
     except ShardFailed as failed:
         return failed.tally
     except StoreError:
@@ -147,4 +146,4 @@ def _outcome(ended: _AtWork) -> Tally:
         lost = ended.shard.count
         said = f"its task run ended with {type(error).__name__}: {error}"
         return Tally(shards=1, failed=lost, again=lost, errors=((said, lost),))
-    return done.value
+    return tally

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 __all__ = [
     "Album",
@@ -12,7 +12,6 @@ __all__ = [
     "Mirrored",
     "Outcome",
     "Piece",
-    "Sealed",
     "Strategy",
     "Timings",
     "sealed",
@@ -22,28 +21,10 @@ __all__ = [
 T = TypeVar("T")
 
 
-class Sealed(Generic[T]):
-    """A value that is handed on as it is.
-
-    Prefect looks for futures in every field of every dataclass that a task takes or gives back,
-    which for an album of 10,000 images takes longer than to fetch them. It looks into no class
-    that it does not know.
-    """
-
-    __slots__ = ("value",)
-
-    def __init__(self, value: T) -> None:
-        self.value = value
-
-    def __str__(self) -> str:
-        return str(self.value)
-
-
 def sealed(kind: type[T]) -> type[T]:
     """Hide the fields of a dataclass from Prefect, which would look into all of them as well.
 
-    For what a flow gives back, where a `Sealed` would be in the caller's way. It can no more be
-    used with `dataclasses.replace`.
+    For what a flow gives back. It can no more be used with `dataclasses.replace`.
     """
     del kind.__dataclass_fields__  # type: ignore[attr-defined]  # a dataclass has it
     return kind

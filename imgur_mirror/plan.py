@@ -5,13 +5,10 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
-from typing import Annotated
-
-from pydantic import BaseModel, ConfigDict, SkipValidation, model_serializer
 
 from imgur_mirror.batch import Batch
 from imgur_mirror.manifest import Entry
-from imgur_mirror.models import Album, Download, Image, Outcome, Piece, Sealed
+from imgur_mirror.models import Album, Download, Image, Outcome, Piece
 from imgur_mirror.split import Begun, missing
 
 __all__ = ["Plan", "Splitting", "plan"]
@@ -24,31 +21,26 @@ REQUEST = 50_000
 images is not dealt out as if it cost nothing: 50 ms to the first byte at 1 MB/s."""
 
 
-class Plan(BaseModel):
-    """The batches to fetch, and the images whose outcome is known without a request.
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The batches to fetch, and the images whose outcome is known without a request."""
 
-    It is a flow parameter; what Prefect keeps of it is its summary, whatever the album's size.
-    """
+    batches: tuple[Batch, ...]
+    settled: tuple[Download, ...]
 
-    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
-
-    batches: Annotated[tuple[Sealed[Batch], ...], SkipValidation]
-    settled: Annotated[Sealed[tuple[Download, ...]], SkipValidation]
-
-    @model_serializer
     def __str__(self) -> str:
         """Say what is to be fetched, in one line."""
         images = self.images
         known = sum(image.size or 0 for image in images)
         return (
             f"{len(images)} images to fetch ({known / 1e6:.1f} MB by the API's sizes) "
-            f"in {len(self.batches)} task runs, {len(self.settled.value)} settled"
+            f"in {len(self.batches)} task runs, {len(self.settled)} settled"
         )
 
     @property
     def images(self) -> list[Image]:
         """The images to fetch, each once."""
-        pieces = (piece for batch in self.batches for piece in batch.value.pieces)
+        pieces = (piece for batch in self.batches for piece in batch.pieces)
         return list({piece.image.id: piece.image for piece in pieces}.values())
 
 
@@ -95,8 +87,7 @@ def plan(
         else:
             wanted.append(Piece(image, held=image.name in files))
     pieces = wanted if splitting is None else _split(wanted, splitting)
-    batches = tuple(Sealed(batch) for batch in _deal(pieces, max_task_runs))
-    return Plan(batches=batches, settled=Sealed(tuple(settled)))
+    return Plan(_deal(pieces, max_task_runs), tuple(settled))
 
 
 def _split(wanted: Sequence[Piece], splitting: Splitting) -> list[Piece]:

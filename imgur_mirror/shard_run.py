@@ -204,9 +204,9 @@ class ShardRun:
     ) -> Iterator[Stage]:
         todo = plan(listing, folder.read_manifest(), folder.files(), 1)
         folder.sweep(image.name for image in todo.images)
-        rows = {row.id: row for row in todo.settled.value}
+        rows = {row.id: row for row in todo.settled}
         for batch in todo.batches:
-            yield Stage(folder, batch.value.pieces)
+            yield Stage(folder, batch.pieces)
             rows |= {row.id: row for row in self._taken}
         downloads = [rows[image.id] for image in listing.images]
         folder.sweep(row.name for row in downloads if row.outcome is Outcome.FAILED)

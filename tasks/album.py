@@ -4,7 +4,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.tasks import Task, task
 
 from imgur_mirror.address import Address
-from imgur_mirror.models import Album, Sealed
+from imgur_mirror.models import Album
 from imgur_mirror.settings import Access
 from tasks.retries import patient
 
@@ -12,11 +12,11 @@ __all__ = ["fetch_account_albums", "fetch_album"]
 
 
 @task(name="fetch-album", task_run_name="{address.id}", cache_policy=NO_CACHE)
-def _fetch_album(address: Address, access: Access) -> Sealed[Album]:
+def _fetch_album(address: Address, access: Access) -> Album:
     # Imported where it is used: imgurpython brings an HTTP library that not every worker needs.
     from imgur_mirror import api
 
-    return Sealed(api.fetch_album(address, access))
+    return api.fetch_album(address, access)
 
 
 def fetch_album(address: Address, access: Access) -> Album:
@@ -25,10 +25,8 @@ def fetch_album(address: Address, access: Access) -> Album:
     Raises:
         answers.ApiError: one of its kinds, with a sentence that says what to do.
     """
-    task: Task[[Address, Access], Sealed[Album]] = patient(
-        _fetch_album, access.retries, access.backoff
-    )
-    return task(address, access).value
+    task: Task[[Address, Access], Album] = patient(_fetch_album, access.retries, access.backoff)
+    return task(address, access)
 
 
 @task(name="fetch-account", task_run_name="{address.id}", cache_policy=NO_CACHE)

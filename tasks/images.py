@@ -9,7 +9,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.tasks import Task, task
 
 from imgur_mirror.batch import Batch, BatchFailed, settled
-from imgur_mirror.models import Download, Sealed, Strategy
+from imgur_mirror.models import Download, Strategy
 from imgur_mirror.settings import Wire
 from imgur_mirror.store import AlbumFolder
 from tasks.limit import Limit
@@ -20,9 +20,6 @@ __all__ = ["Manner", "download_task"]
 
 
 NAME = "download"
-
-Fetched = Sealed[tuple[Download, ...]]
-
 
 drop_lines_of(NAME)
 
@@ -36,17 +33,17 @@ class Manner:
 
 
 @task(name=NAME, task_run_name="{batch}", cache_policy=NO_CACHE)
-def download(batch: Sealed[Batch], folder: AlbumFolder, wire: Wire, manner: Manner) -> Fetched:
+def download(batch: Batch, folder: AlbumFolder, wire: Wire, manner: Manner) -> tuple[Download, ...]:
     """Fetch one batch over this worker's connection, or over several that it opens."""
     limit, rows = manner.limit, list[Download]()
-    parts = limit.parts(batch.value, folder) if limit else (batch.value,)
+    parts = limit.parts(batch, folder) if limit else (batch,)
     with _fetching(folder, wire, manner.connections) as fetch:
         for part in parts:
             try:
                 rows += fetch(part)
             except BatchFailed as failed:
                 rows += failed.downloads
-    return Sealed(settled(rows))
+    return settled(rows)
 
 
 @contextmanager
@@ -67,20 +64,20 @@ def _fetching(
 
 @task(name=NAME, task_run_name="{batch}", cache_policy=NO_CACHE)
 async def download_async(
-    batch: Sealed[Batch], folder: AlbumFolder, wire: Wire, manner: Manner
-) -> Fetched:
+    batch: Batch, folder: AlbumFolder, wire: Wire, manner: Manner
+) -> tuple[Download, ...]:
     """Fetch one batch over one of the loop's connections."""
     from imgur_mirror.transfer_async import fetch_batch_async
 
     if manner.limit is None:
-        return Sealed(await fetch_batch_async(batch.value, folder, wire))
+        return await fetch_batch_async(batch, folder, wire)
     rows: list[Download] = []
-    async for part in manner.limit.parts_async(batch.value, folder):
+    async for part in manner.limit.parts_async(batch, folder):
         try:
             rows += await fetch_batch_async(part, folder, wire)
         except BatchFailed as failed:
             rows += failed.downloads
-    return Sealed(settled(rows))
+    return settled(rows)
 
 
 def download_task(strategy: Strategy, wire: Wire) -> Task[..., Any]:

@@ -14,13 +14,14 @@ from imgur_mirror.charts import data_address
 from imgur_mirror.comparison import Comparison
 from imgur_mirror.contact_sheet import PAGE, Sheet, contact_sheet, sheet_markdown
 from imgur_mirror.disk import StoreError
-from imgur_mirror.models import AlbumResult, Mirrored, Outcome, Sealed
+from imgur_mirror.models import AlbumResult, Mirrored, Outcome
 from imgur_mirror.names import artifact_key
 from imgur_mirror.pages import page, write_page
 from imgur_mirror.store import AlbumFolder
 from imgur_mirror.summary import summary_headline, summary_rows
 from imgur_mirror.sweep import side_by_side
 from imgur_mirror.waterfall import waterfall
+from tasks.quoted import quoted
 
 __all__ = ["publish_comparison", "publish_mirror", "publish_summary"]
 
@@ -40,12 +41,12 @@ def publish_mirror(mirrored: Mirrored, folder: AlbumFolder) -> None:
     The report and the pictures are written beside the mirror too. A picture that cannot be made
     costs a warning.
     """
-    _publish_mirror(Sealed(mirrored), folder, mirrored.album.id)
+    _publish_mirror(quoted(mirrored), folder, mirrored.album.id)
 
 
 @task(name="publish-mirror", task_run_name="publish {album}", cache_policy=NO_CACHE)
-def _publish_mirror(sealed: Sealed[Mirrored], folder: AlbumFolder, album: str) -> None:
-    mirrored, key = sealed.value, artifact_key(album)
+def _publish_mirror(mirrored: Mirrored, folder: AlbumFolder, album: str) -> None:
+    key = artifact_key(album)
     # Thumbnails are made by a process of their own, and take the longest.
     with ThreadPoolExecutor(1) as pool:
         sheet = pool.submit(contact_sheet, mirrored, folder)
@@ -110,12 +111,11 @@ def publish_comparison(found: Comparison, folder: AlbumFolder) -> None:
 
     The report and its charts are files too, beside the mirror whose folder is given.
     """
-    _publish_comparison(Sealed(found), folder)
+    _publish_comparison(quoted(found), folder)
 
 
 @task(name="publish-comparison", task_run_name="publish comparison", cache_policy=NO_CACHE)
-def _publish_comparison(sealed: Sealed[Comparison], folder: AlbumFolder) -> None:
-    found = sealed.value
+def _publish_comparison(found: Comparison, folder: AlbumFolder) -> None:
     key = artifact_key(folder.path.name)
     pictures = comparison.comparison_pictures(found)
     addresses = {name: data_address(svg) for name, svg in pictures.items()}
@@ -137,12 +137,11 @@ def _publish_comparison(sealed: Sealed[Comparison], folder: AlbumFolder) -> None
 
 def publish_summary(results: Sequence[AlbumResult]) -> None:
     """Publish what became of several albums: a table with a row an album."""
-    _publish_summary(Sealed(results))
+    _publish_summary(quoted(results))
 
 
 @task(name="publish-summary", task_run_name="publish summary", cache_policy=NO_CACHE)
-def _publish_summary(sealed: Sealed[Sequence[AlbumResult]]) -> None:
-    results = sealed.value
+def _publish_summary(results: Sequence[AlbumResult]) -> None:
     create_table_artifact(
         [dict(row) for row in summary_rows(results)],
         key="albums",

@@ -9,7 +9,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.tasks import Task, task
 
 from imgur_mirror.address import Address, Kind
-from imgur_mirror.models import Album, Sealed, Strategy
+from imgur_mirror.models import Album, Strategy
 from imgur_mirror.settings import Wire, read_settings
 from imgur_mirror.shard_run import ShardRun
 from imgur_mirror.shards import Job, Shard, Tally
@@ -41,44 +41,40 @@ def _listed(address: Address) -> Album:
         return api.fetch_album(address, access(read_settings()))
 
 
-def _run(shard: Sealed[Shard], job: Job, wire: Wire, bare: Kind) -> ShardRun:
-    return ShardRun(shard.value, job, wire, bare, _listed)
+def _run(shard: Shard, job: Job, wire: Wire, bare: Kind) -> ShardRun:
+    return ShardRun(shard, job, wire, bare, _listed)
 
 
 @task(name=NAME, task_run_name="{shard}", cache_policy=NO_CACHE)
-def mirror_shard(
-    shard: Sealed[Shard], job: Job, wire: Wire, bare: Kind, manner: Manner
-) -> Sealed[Tally]:
+def mirror_shard(shard: Shard, job: Job, wire: Wire, bare: Kind, manner: Manner) -> Tally:
     """Fetch one shard over so many threads."""
     from imgur_mirror.shard_transfer import at_once, fetch_shard
 
     parts = manner.limit.parts if manner.limit else at_once
     run = _run(shard, job, wire, bare)
-    return Sealed(fetch_shard(run, wire, manner.connections, parts))
+    return fetch_shard(run, wire, manner.connections, parts)
 
 
 @task(name=NAME, task_run_name="{shard}", cache_policy=NO_CACHE)
-def mirror_shard_alone(
-    shard: Sealed[Shard], job: Job, wire: Wire, bare: Kind, manner: Manner
-) -> Sealed[Tally]:
+def mirror_shard_alone(shard: Shard, job: Job, wire: Wire, bare: Kind, manner: Manner) -> Tally:
     """Fetch one shard over so many connections of this process."""
     from imgur_mirror.shard_transfer import at_once_async, fetch_shard_alone
 
     parts = manner.limit.parts_async if manner.limit else at_once_async
     run = _run(shard, job, wire, bare)
-    return Sealed(fetch_shard_alone(run, wire, manner.connections, parts))
+    return fetch_shard_alone(run, wire, manner.connections, parts)
 
 
 @task(name=NAME, task_run_name="{shard}", cache_policy=NO_CACHE)
 async def mirror_shard_async(
-    shard: Sealed[Shard], job: Job, wire: Wire, bare: Kind, manner: Manner
-) -> Sealed[Tally]:
+    shard: Shard, job: Job, wire: Wire, bare: Kind, manner: Manner
+) -> Tally:
     """Fetch one shard over so many of the loop's connections."""
     from imgur_mirror.shard_transfer import at_once_async, fetch_shard_async
 
     parts = manner.limit.parts_async if manner.limit else at_once_async
     run = _run(shard, job, wire, bare)
-    return Sealed(await fetch_shard_async(run, wire, manner.connections, parts))
+    return await fetch_shard_async(run, wire, manner.connections, parts)
 
 
 TASKS: dict[Strategy, Task[..., Any]] = {

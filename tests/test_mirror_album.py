@@ -130,6 +130,22 @@ def test_a_second_run_says_that_nothing_is_new(imgur, downloads, prefect_server)
     assert "nothing new, all 3 images are there" in markdown(f"mirror-{artifact_key(album)}")
 
 
+def test_prefect_keeps_the_summary_of_a_plan_and_not_its_images(imgur, downloads, prefect_server):
+    album = new_album(imgur, count=3, bytes=3000)
+    mirror_album(album)
+
+    runs = filtered(
+        prefect_server,
+        "flow_runs",
+        flows={"name": {"any_": ["download-images"]}},
+        sort="START_TIME_DESC",
+    )
+    (kept,) = (run["parameters"] for run in runs if album in json.dumps(run["parameters"]))
+    summary = "3 images to fetch (0.0 MB by the API's sizes) in 3 task runs, 0 settled"
+    assert kept["plan"] == summary
+    assert not any(name in json.dumps(kept) for name in contents(imgur, album))
+
+
 def test_an_album_of_more_images_than_task_runs(imgur, downloads, monkeypatch):
     """Several images a task run, each with its own row."""
     monkeypatch.setenv("IMGUR_MAX_TASK_RUNS", "5")

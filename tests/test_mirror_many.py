@@ -15,7 +15,7 @@ from prefect import flow, task
 from flows.command_line import main
 from flows.mirror_many import described, mirror_many
 from flows.shard_queue import ShardQueue
-from imgur_mirror.models import Sealed, Strategy
+from imgur_mirror.models import Strategy
 from imgur_mirror.shards import Job, Tally, opened_job, shards
 from imgur_mirror.source import open_source
 from runners import task_runner
@@ -271,9 +271,9 @@ def test_no_more_shards_are_at_work_than_there_is_use_for(downloads, tmp_path):
     ahead = []
 
     @task
-    def slow(number: int) -> Sealed[Tally]:
+    def slow(number: int) -> Tally:
         time.sleep(0.02)
-        return Sealed(Tally(shards=1, downloaded=1))
+        return Tally(shards=1, downloaded=1)
 
     def drawn(source):
         for shard in shards(source, 1):
@@ -282,8 +282,8 @@ def test_no_more_shards_are_at_work_than_there_is_use_for(downloads, tmp_path):
 
     @flow(task_runner=task_runner(Strategy.THREADS, 2))
     def job():
-        return Sealed(queue.run(drawn(open_source(listed(tmp_path, range(30))))))
+        return queue.run(drawn(open_source(listed(tmp_path, range(30)))))
 
     queue = ShardQueue(Job(str(downloads), "x"), lambda s: slow.submit(s.number), 3, "x")
-    assert job().value.tally.shards == 30
+    assert job().tally.shards == 30
     assert max(ahead) == 4

@@ -13,7 +13,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from flows.progress import progress_shown
 from imgur_mirror.batch import Batch
 from imgur_mirror.manifest import outcomes_in, tallies_in
-from imgur_mirror.models import Download, Image, Outcome, Piece, Sealed
+from imgur_mirror.models import Download, Image, Outcome, Piece
 from imgur_mirror.names import artifact_key
 from imgur_mirror.plan import Plan
 from imgur_mirror.progress import Progress
@@ -139,7 +139,7 @@ def test_a_run_whose_folder_is_gone_is_no_error(folder):
 
 def planned(*keys):
     pieces = tuple(Piece(Image(id=key, link="", name=f"{key}.jpg")) for key in keys)
-    return Plan(batches=(Sealed(Batch("00000", pieces)),), settled=Sealed(()))
+    return Plan((Batch("00000", pieces),), ())
 
 
 @pytest.fixture
