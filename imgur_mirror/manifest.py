@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from pydantic import TypeAdapter
 from typing_extensions import TypedDict
@@ -16,7 +16,6 @@ from imgur_mirror.models import Album, Download, Image, Outcome
 __all__ = [
     "MANIFEST",
     "Entry",
-    "Tally",
     "enter",
     "entries_in",
     "is_image",
@@ -24,7 +23,6 @@ __all__ = [
     "ordered",
     "outcomes_in",
     "set_aside",
-    "tallies_in",
 ]
 
 MANIFEST = "album.json"
@@ -179,24 +177,6 @@ def outcomes_in(journal: bytes) -> Iterator[Download]:
             row = _DOWNLOAD.validate_python(json.loads(line))
             if is_image(row.name):
                 yield row
-
-
-class Tally(NamedTuple):
-    """What one line of a journal counts for; see `models.Download`."""
-
-    id: str
-    outcome: str
-    passing: bool
-    received: int
-
-
-def tallies_in(journal: bytes) -> Iterator[Tally]:
-    """Read no more of a journal's lines than it takes to count: at half of what all of it costs."""
-    for line in filter(None, journal.splitlines()):
-        with suppress(ValueError, TypeError, KeyError, RecursionError):
-            row = dict(json.loads(line))
-            passing, received = row.get("passing", False), row.get("received", 0)
-            yield Tally(str(row["id"]), str(row["outcome"]), bool(passing), int(received))
 
 
 def _iso(seconds: float | None) -> str | None:

@@ -5,9 +5,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from imgur_mirror.manifest import Tally, tallies_in
+from imgur_mirror.manifest import outcomes_in
 from imgur_mirror.markdown import counted_images, size
-from imgur_mirror.models import Outcome
+from imgur_mirror.models import Download, Outcome
 from imgur_mirror.store import AlbumFolder, StoreError
 
 __all__ = ["Progress"]
@@ -51,7 +51,7 @@ class Progress:
                 whole, _, _ = file.read().rpartition(b"\n")
                 if whole:
                     self._read[journal] = self._read.get(journal, 0) + len(whole) + 1
-                    for row in tallies_in(whole):
+                    for row in outcomes_in(whole):
                         self._take(row)
         return self
 
@@ -60,10 +60,10 @@ class Progress:
         failed = f", {len(self._failed)} failed" if self._failed else ""
         return f"{self.came} of {counted_images(of)}, {size(self.bytes)}{failed}"
 
-    def _take(self, row: Tally) -> None:
+    def _take(self, row: Download) -> None:
         if row.passing:
             return
         self.bytes += row.received
-        if row.outcome != Outcome.PIECE:
+        if row.outcome is not Outcome.PIECE:
             self._done.add(row.id)
-            (self._failed.add if row.outcome == Outcome.FAILED else self._failed.discard)(row.id)
+            (self._failed.add if row.outcome is Outcome.FAILED else self._failed.discard)(row.id)

@@ -12,7 +12,6 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.progress import progress_shown
 from imgur_mirror.batch import Batch
-from imgur_mirror.manifest import outcomes_in, tallies_in
 from imgur_mirror.models import Download, Image, Outcome, Piece
 from imgur_mirror.names import artifact_key
 from imgur_mirror.plan import Plan
@@ -72,16 +71,6 @@ def test_an_image_that_came_after_all_has_not_failed(folder):
     folder.journal("00000").append(row("a"))
     assert seen(progress) == (1, 100)
     assert progress.said(1) == "1 of 1 image, 100 bytes"
-
-
-def test_counting_reads_what_reading_all_does(folder):
-    folder.journal("00000").append(row("a", etag='"x"', first_byte=0.5))
-    folder.journal("00000").append(row("b", Outcome.PIECE, piece=0))
-    folder.journal("00000").append(row("c", Outcome.FAILED, passing=True, error="\ud800 \n"))
-    journal = folder.journal("00000").path.read_bytes()
-    assert list(tallies_in(journal)) == [
-        (row.id, row.outcome, row.passing, row.received) for row in outcomes_in(journal)
-    ]
 
 
 @pytest.mark.parametrize(
