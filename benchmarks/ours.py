@@ -19,7 +19,6 @@ from flows.download_images import download_images
 from flows.heartbeat import own_heartbeats
 from flows.mirror_album import mirror_album
 from flows.parameters import Choice
-from flows.runner import warm_up
 from imgur_mirror.address import parse
 from imgur_mirror.api import fetch_album
 from imgur_mirror.models import Download, Strategy
@@ -50,20 +49,16 @@ def mirror(call: Call) -> dict[str, float]:
 
 @flow(name="benchmark", validate_parameters=False)
 def downloads(call: Call) -> dict[str, float]:
-    """Time the subflow of the downloads, with the start and the end of its task runner.
-
-    What is slow to start begins while the album is listed, as it does in `mirror_album`.
-    """
+    """Time the subflow of the downloads, with the start and the end of its task runner."""
     settings = read_settings()
-    with warm_up(call.strategy, call.workers, settings.dask_scheduler_address):
-        album = fetch_album(parse(call.album), settings.access)
-        with album_folder(str(call.folder), album.id).opened() as folder:
-            alone = call.strategy is Strategy.SEQUENTIAL
-            splitting = None if alone else Splitting(settings.split_bytes, call.workers)
-            todo = plan(album, {}, {}, settings.max_task_runs, splitting)
-            began = time.perf_counter()
-            rows = download_images(todo, folder, settings.wire, call.strategy, call.workers)
-            return {"seconds": time.perf_counter() - began, "download": _wire(rows)}
+    album = fetch_album(parse(call.album), settings.access)
+    with album_folder(str(call.folder), album.id).opened() as folder:
+        alone = call.strategy is Strategy.SEQUENTIAL
+        splitting = None if alone else Splitting(settings.split_bytes, call.workers)
+        todo = plan(album, {}, {}, settings.max_task_runs, splitting)
+        began = time.perf_counter()
+        rows = download_images(todo, folder, settings.wire, call.strategy, call.workers)
+        return {"seconds": time.perf_counter() - began, "download": _wire(rows)}
 
 
 def _wire(rows: tuple[Download, ...]) -> float:

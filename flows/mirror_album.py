@@ -13,13 +13,13 @@ from flows.heartbeat import heartbeat
 from flows.hooks import say_why
 from flows.mirroring import Incomplete, mirror
 from flows.parameters import AlbumAddress, Choice, Workers, album_name
-from flows.runner import warm_up
 from imgur_mirror.address import BadAddress, parse
 from imgur_mirror.answers import ApiError
-from imgur_mirror.models import Mirrored
+from imgur_mirror.models import Mirrored, Strategy
 from imgur_mirror.report import headline, missing
 from imgur_mirror.settings import BadSettings, read_settings
 from imgur_mirror.store import StoreError, album_folder
+from runners import start_forkserver
 from tasks.album import fetch_album
 from tasks.credentials import access
 
@@ -54,12 +54,12 @@ def mirror_album(
         try:
             settings = read_settings()
             chosen = choose(strategy, workers).announce()
-            with warm_up(chosen.strategy, chosen.workers, settings.dask_scheduler_address):
-                listing = fetch_album(parse(album), access(settings))
-                folder = album_folder(downloads or settings.downloads, listing.id)
-                mirrored = mirror(
-                    listing, chosen.strategy, chosen.workers, folder, settings, verify
-                )
+            if chosen.strategy is Strategy.DASK and not settings.dask_scheduler_address:
+                # It imports what the workers need while the album is listed.
+                start_forkserver()
+            listing = fetch_album(parse(album), access(settings))
+            folder = album_folder(downloads or settings.downloads, listing.id)
+            mirrored = mirror(listing, chosen.strategy, chosen.workers, folder, settings, verify)
         except (BadAddress, BadSettings, ApiError, StoreError) as error:
             return Failed(message=str(error), data=error)
         # Imported where it is used: it needs all that reports are made with.

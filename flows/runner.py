@@ -1,32 +1,16 @@
 """The task runner of a flow that downloads, with what its tasks share."""
 
-from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from contextlib import AbstractAsyncContextManager
 from functools import partial
-from importlib import import_module
-from threading import Thread
 from typing import Any
 
 from prefect.task_runners import TaskRunner
 
-import runners
 from imgur_mirror.models import Strategy
 from imgur_mirror.settings import BadSettings, Wire
 from runners import ClusterError, task_runner
 
-__all__ = ["downloading_runner", "warm_up"]
-
-
-def warm_up(
-    strategy: Strategy, workers: int, scheduler_address: str | None
-) -> AbstractContextManager[None]:
-    """Start in the background what a strategy is slow to start, best before the album is listed.
-
-    Used as a context manager for all that runs the strategy; it may be left out.
-    """
-    if strategy is Strategy.ASYNC:
-        # A tenth of a second, for aiohttp.
-        Thread(target=import_module, args=["imgur_mirror.transfer_async"]).start()
-    return runners.warm_up(strategy, workers, scheduler_address)
+__all__ = ["downloading_runner"]
 
 
 def downloading_runner(

@@ -1,9 +1,7 @@
 """The four task runners, behind one function."""
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from importlib import import_module
-from types import ModuleType
 from typing import Any, cast
 
 from prefect.task_runners import TaskRunner
@@ -11,16 +9,16 @@ from prefect.task_runners import TaskRunner
 from imgur_mirror.models import Strategy
 from runners.asynchronous import AsyncTaskRunner, Lifespan
 from runners.cluster import ClusterError, width
+from runners.forkserver import start_forkserver
 from runners.threads import ThreadTaskRunner
-from runners.warm import warm, warming
 
 __all__ = [
     "AsyncTaskRunner",
     "ClusterError",
     "Lifespan",
     "connections_each",
+    "start_forkserver",
     "task_runner",
-    "warm_up",
 ]
 
 
@@ -56,38 +54,11 @@ def connections_each(runner: TaskRunner[Any]) -> int:
     return getattr(runner, "connections", 1)
 
 
-def warm_up(
-    strategy: Strategy, workers: int, scheduler_address: str | None = None
-) -> AbstractContextManager[None]:
-    """Start in the background what is slow to start, for the runs inside; entered at once.
-
-    That is the local Dask cluster, with the process its workers are forked from, which has Prefect
-    to import. Leaving closes it; it may be left out.
-    """
-    if strategy is not Strategy.DASK or scheduler_address:
-        return nullcontext()
-
-    def prepare() -> Callable[[], AbstractContextManager[str]]:
-        from runners.forkserver import start_forkserver
-
-        # First, so that it imports what it takes on another core while Dask is imported here.
-        start_forkserver()
-        return cast(Callable[[], AbstractContextManager[str]], _dask().prepared(workers))
-
-    return warming(workers, prepare)
-
-
 def _on_dask(workers: int, scheduler_address: str | None) -> TaskRunner[Any]:
-    runner = _dask().LeanDaskTaskRunner
+    # Imported when it is wanted: Dask costs every other strategy's start-up too much.
+    runner = import_module("runners.dask").LeanDaskTaskRunner
     if scheduler_address:
         made = runner.sharing(scheduler_address, workers, width(scheduler_address))
-    elif address := warm(workers):
-        made = runner(address=address)
     else:
         made = runner.on(workers)
     return cast(TaskRunner[Any], made)
-
-
-def _dask() -> ModuleType:
-    # Imported when it is wanted: Dask costs every other strategy's start-up too much.
-    return import_module("runners.dask")

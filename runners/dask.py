@@ -12,10 +12,9 @@ import copyreg
 import logging
 import os
 import pickle
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import lru_cache
-from multiprocessing import get_context
 from threading import BoundedSemaphore
 from typing import Any, Self, cast
 from uuid import UUID, uuid4
@@ -46,7 +45,7 @@ from prefect_dask.task_runners import DaskTaskRunner, PrefectDaskFuture
 
 from runners.forkserver import start_forkserver
 
-__all__ = ["LeanDaskTaskRunner", "local_cluster", "prepared"]
+__all__ = ["LeanDaskTaskRunner", "local_cluster"]
 
 CONFIG = {
     "distributed.worker.multiprocessing-method": "forkserver",
@@ -59,22 +58,6 @@ CONFIG = {
 
 # Prefect's own would arrive with its value in a tuple.
 copyreg.pickle(quote, lambda quoted: (quote, (quoted.unquote(),)))
-
-
-def prepared(n_workers: int) -> Callable[[], AbstractContextManager[str]]:
-    """Wait until workers can be forked; what it returns starts them and gives their address."""
-    start_forkserver()
-    # It answers when it has imported all.
-    idle = get_context("forkserver").Process(target=os.getpid, daemon=True)
-    idle.start()
-    idle.join()
-
-    @contextmanager
-    def started() -> Iterator[str]:
-        with local_cluster(n_workers) as cluster:
-            yield cluster.scheduler_address
-
-    return started
 
 
 @contextmanager

@@ -5,7 +5,6 @@ It needs nothing of Dask to start: so it imports what it takes while this proces
 
 import sys
 from multiprocessing import forkserver, get_context
-from threading import Lock
 
 __all__ = ["start_forkserver"]
 
@@ -22,14 +21,10 @@ PRELOAD = (
 )
 PROJECT = ("flows", "imgur_mirror", "runners", "tasks")
 
-_starting = Lock()
-
 
 def start_forkserver() -> None:
     """Start it, unless it runs; does not wait for it."""
-    # distributed has a list of its own, which it sets as it first asks for a process: ours counts,
-    # since the server runs by then. Warming up has a thread, hence the lock.
-    with _starting:
-        loaded = (name for name in tuple(sys.modules) if name.partition(".")[0] in PROJECT)
-        get_context("forkserver").set_forkserver_preload([*PRELOAD, *loaded])
-        forkserver.ensure_running()
+    # distributed sets a list of its own as it first asks for a process; the server runs by then.
+    loaded = (name for name in tuple(sys.modules) if name.partition(".")[0] in PROJECT)
+    get_context("forkserver").set_forkserver_preload([*PRELOAD, *loaded])
+    forkserver.ensure_running()

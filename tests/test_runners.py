@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from contextlib import asynccontextmanager
+from multiprocessing import forkserver
 from pathlib import Path
 
 import psutil
@@ -25,7 +26,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.utilities.annotations import quote
 
 from imgur_mirror.models import Strategy, Timings
-from runners import AsyncTaskRunner, task_runner, warm_up
+from runners import AsyncTaskRunner, start_forkserver, task_runner
 from tests.prefect_api import eventually
 
 pytestmark = [pytest.mark.usefixtures("prefect_server"), pytest.mark.timeout(120)]
@@ -412,6 +413,7 @@ def standing(variable="PATH"):
 
     return {
         "process": os.getpid(),
+        "parent": os.getppid(),
         "client": id(get_client(sync_client=True)),
         "made": _standing_contexts.cache_info().misses,
         "api": PREFECT_API_URL.value(),
@@ -540,36 +542,20 @@ class TestDask:
             settings.__enter__()
         assert client.client._client.is_closed is False
 
-    def test_what_was_warmed_up_is_used_and_closed(self):
+    def test_workers_are_forked_from_what_imported_prefect_for_them(self):
         def body():
-            return [worker["process"] for worker in standing.map(["PATH"] * 4).result()]
+            return {worker["parent"] for worker in standing.map(["PATH"] * 4).result()}
 
-        with warm_up(Strategy.DASK, 2):
-            # The second run finds the workers of the first.
-            seen = [set(self.run(body, workers=2)) for _ in range(2)]
-            assert all(psutil.pid_exists(process) for process in seen[0] | seen[1])
-        assert len(seen[0] | seen[1]) <= 2
-        assert not any(psutil.pid_exists(process) for process in seen[0] | seen[1])
-
-    def test_warming_up_inside_another_starts_no_second_cluster(self):
-        from runners.warm import warm
-
-        with warm_up(Strategy.DASK, 1):
-            outer = warm(1)
-            with warm_up(Strategy.DASK, 1):
-                assert warm(1) == outer
-            assert warm(1) == outer
-            assert warm(2) is None
-        assert warm(1) is None
+        start_forkserver()
+        server = forkserver._forkserver._forkserver_pid
+        assert self.run(body, workers=2) == {server}
+        start_forkserver()
+        assert forkserver._forkserver._forkserver_pid == server
 
     @pytest.mark.parametrize("work", ["pass", "raise SystemExit(3)", "time.sleep(2)"])
-    def test_what_was_warmed_up_for_nothing_leaves_nothing(self, work):
-        """Neither a word, nor a process, whether the cluster was being prepared or was there."""
-        script = (
-            "import time\nfrom imgur_mirror.models import Strategy\nfrom runners import warm_up\n"
-            "if __name__ == '__main__':\n"
-            f"    with warm_up(Strategy.DASK, 2):\n        {work}\n"
-        )
+    def test_a_fork_server_that_was_started_for_nothing_leaves_nothing(self, work):
+        """Neither a word, nor a process, whether it was still importing or was done."""
+        script = f"import time\nfrom runners import start_forkserver\nstart_forkserver()\n{work}\n"
         process = subprocess.Popen(
             [sys.executable, "-c", script],
             stdout=subprocess.PIPE,
@@ -583,13 +569,14 @@ class TestDask:
         assert eventually(lambda: members(process.pid) == [], LONG)
 
     def test_a_cluster_that_does_not_start_is_told_to_who_wants_it(self):
-        from runners.warm import warm, warming
+        from runners.dask import LeanDaskTaskRunner
 
-        def prepare():
+        def no_cluster():
             raise OSError("no more processes")
 
-        with warming(1, prepare), pytest.raises(OSError, match="no more processes"):
-            warm(1)
+        runner = LeanDaskTaskRunner(cluster_class=no_cluster)
+        with pytest.raises(OSError, match="no more processes"), runner:
+            runner.submit(give, {"value": 1})
 
 
 def test_dask_is_not_imported_before_it_is_wanted():
