@@ -46,7 +46,9 @@ def stoppable() -> Iterator[None]:
     handler = signal.signal(signal.SIGTERM, _terminate)
     watch = _Watch(kill_servers)
     _watches.append(watch)
-    # Every signal writes its number there, whoever handles it: Prefect does while a flow runs.
+    # Every signal writes its number there, whoever handles it. While a flow runs, Prefect replaces
+    # our handler, and passes SIGTERM on to it only after it has told its server (`capture_sigterm`
+    # in prefect 3.8.8): a deadline set by the handler would come too late where no server answers.
     before = signal.set_wakeup_fd(watch.told, warn_on_full_buffer=False)
     try:
         yield
