@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import (
     AbstractAsyncContextManager,
     AsyncExitStack,
@@ -102,20 +102,15 @@ class AsyncTaskRunner(TaskRunner[PrefectConcurrentFuture[Any]]):
         thread = ThreadPoolExecutor(1, thread_name_prefix=f"{self.name}-task-runner")
         try:
             # The copied context carries Prefect's settings to the thread.
-            self._served = thread.submit(copy_context().run, asyncio.run, self._serve(started))
-            thread.shutdown(wait=False)
-            either: list[Future[Any]] = [started, self._served]
-            wait(either, return_when=FIRST_COMPLETED)
-            if not started.done():
-                self._started = False
-                self._served.result()
+            self._served = thread.submit(copy_context().run, self._run_loop, started)
             self._live = started.result()
         except BaseException:
-            # Ctrl-C, for one: nobody else would have what starts, or has, end.
+            # It failed to start, or Ctrl-C came: then the loop ends as soon as it has started.
+            self._started = False
             started.add_done_callback(_leave)
-            if self._served is not None:
-                wait([self._served])
+            thread.shutdown()
             raise
+        thread.shutdown(wait=False)
         return self
 
     def __exit__(
@@ -171,6 +166,15 @@ class AsyncTaskRunner(TaskRunner[PrefectConcurrentFuture[Any]]):
         )
         return PrefectConcurrentFuture(task_run_id=task_run_id, wrapped_future=future)
 
+    def _run_loop(self, started: Future[_Live]) -> None:
+        """Run the loop until the runner is left; who started it is told of a failure to start."""
+        try:
+            asyncio.run(self._serve(started))
+        except BaseException as error:
+            if started.done():
+                raise
+            started.set_exception(error)
+
     async def _serve(self, started: Future[_Live]) -> None:
         """Keep the loop and what its tasks share, until the runner has left and is drained."""
         loop = asyncio.get_running_loop()
@@ -187,8 +191,9 @@ class AsyncTaskRunner(TaskRunner[PrefectConcurrentFuture[Any]]):
 
 
 def _leave(started: Future[_Live]) -> None:
-    live = started.result()
-    live.loop.call_soon_threadsafe(live.leaving.set)
+    if started.exception() is None:
+        live = started.result()
+        live.loop.call_soon_threadsafe(live.leaving.set)
 
 
 async def _run(live: _Live, upstream: list[PrefectFuture[Any]], call: dict[str, Any]) -> State[Any]:
