@@ -2,10 +2,8 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,9 @@ from typing import Any
 import pytest
 
 from standin.process import running
+from tests.support.imgur import environment
+from tests.support.processes import answers, free_port
+from tests.support.waiting import eventually
 
 # A shell without job control has what it starts in the background ignore SIGINT, and so would what
 # the tests start, in order to stop it by that.
@@ -57,16 +58,11 @@ def imgur() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def s3() -> Iterator[str]:
     """A server of S3, moto's; its address."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port = sock.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
-        deadline = time.monotonic() + 60
-        while socket.socket().connect_ex(("127.0.0.1", port)):
-            assert server.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        assert eventually(lambda: server.poll() or answers(port))
+        assert server.poll() is None
         yield f"http://127.0.0.1:{port}"
         server.terminate()
 
@@ -76,9 +72,8 @@ def downloads(imgur: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     """The folder for downloads of a test whose settings lead to the stand-in."""
     for name in [name for name in os.environ if name.startswith(("IMGUR_", "CLIENT_"))]:
         monkeypatch.delenv(name)
-    monkeypatch.setenv("IMGUR_API_URL", imgur)
-    monkeypatch.setenv("IMGUR_IMAGE_HOSTS", f'["{imgur.removeprefix("http://")}"]')
-    monkeypatch.setenv("IMGUR_CLIENT_ID", "standin")
+    for name, value in environment(imgur).items():
+        monkeypatch.setenv(name, value)
     monkeypatch.setenv("IMGUR_BACKOFF", "0.05")
     monkeypatch.setenv("IMGUR_DOWNLOADS", str(tmp_path / "downloads"))
     return tmp_path / "downloads"
@@ -89,7 +84,7 @@ def bucket(s3: str, downloads: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
     """A bucket that the downloads go to."""
     from s3fs import S3FileSystem
 
-    from tests.buckets import Bucket
+    from tests.support.buckets import Bucket
 
     for name in [name for name in os.environ if name.startswith(("AWS_", "FSSPEC_"))]:
         monkeypatch.delenv(name)

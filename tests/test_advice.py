@@ -12,7 +12,7 @@ from flows.parameters import Choice
 from imgur_mirror.advice import Advice, BadAdvice, advised, read_advice
 from imgur_mirror.models import Outcome, Strategy
 from imgur_mirror.sweep import Point
-from tests.test_mirror_album import contents, new_album, put
+from tests.support.imgur import contents, fault, new_album
 
 WHEN = "2020-02-02T20:20:20+00:00"
 THREADS = Advice(Strategy.THREADS, 4, "61 images/s", "PdA9Amq", WHEN, 61.0)
@@ -211,7 +211,7 @@ def test_no_advice_comes_of_one_strategy_or_of_a_failed_comparison(advice, imgur
     album = new_album(imgur, count=2, bytes=3000)
     assert compare_strategies(album, [Strategy.ASYNC], 2).advice is None
     name = next(iter(contents(imgur, album)))
-    put(imgur, f"faults/{name.partition('.')[0]}", {"kind": "status", "status": 403, "times": None})
+    fault(imgur, name, "status", status=403)
     state = compare_strategies(album, [Strategy.SEQUENTIAL, Strategy.ASYNC], 2, return_state=True)
     assert state.is_failed()
     assert Variable.get(VARIABLE, default=None) is None
@@ -220,7 +220,7 @@ def test_no_advice_comes_of_one_strategy_or_of_a_failed_comparison(advice, imgur
 def test_failed_images_are_still_named_under_auto(advice, imgur, downloads):
     album = new_album(imgur, count=2, bytes=3000)
     name = next(iter(contents(imgur, album)))
-    put(imgur, f"faults/{name.partition('.')[0]}", {"kind": "status", "status": 403, "times": None})
+    fault(imgur, name, "status", status=403)
     state = mirror_album(album, "auto", return_state=True)
     assert state.is_failed()
     assert name in state.message

@@ -1,12 +1,10 @@
 """The benchmarks measure real work: every contender downloads everything, and figures add up."""
 
-import hashlib
 import json
 import subprocess
 import sys
 from pathlib import Path
 
-import httpx
 import pytest
 
 from benchmarks.article import at_full_scale
@@ -24,9 +22,11 @@ from benchmarks.measuring import (
 from benchmarks.naive import WAYS
 from benchmarks.readme import filled
 from benchmarks.report import Results, markdown, read, text, write
-from benchmarks.sources import Source, limit, of_standin
+from benchmarks.sources import limit, of_standin
 from benchmarks.tools import TOOLS, installed
 from standin.network import Profile
+from tests.support.albums import stored
+from tests.support.imgur import contents
 
 MACHINE = {"cores": "2", "cpu": "a CPU", "kernel": "Linux"}
 
@@ -38,15 +38,6 @@ def source():
         yield made
 
 
-def digests(source: Source) -> dict[str, str]:
-    rows = httpx.get(f"{source.address}/_/albums/{source.album}").json()
-    return {row["name"]: row["md5"] for row in rows}
-
-
-def stored(folder: Path) -> dict[str, str]:
-    return {path.name: hashlib.md5(path.read_bytes()).hexdigest() for path in folder.iterdir()}
-
-
 @pytest.mark.parametrize("way", WAYS)
 def test_a_naive_contender_downloads_everything(way, source, tmp_path):
     (tmp_path / "links").write_text("\n".join(source.links))
@@ -54,7 +45,7 @@ def test_a_naive_contender_downloads_everything(way, source, tmp_path):
 
     ran = child("benchmarks.naive", way, tmp_path / "links", tmp_path / "files", "--workers", 3)
 
-    assert stored(tmp_path / "files") == digests(source)
+    assert stored(tmp_path / "files") == contents(source.address, source.album)
     assert ran.seconds > 0
     assert ran.more["memory"] > 1_000_000
 
@@ -66,7 +57,7 @@ def test_a_tool_downloads_everything(source, tmp_path):
         folder.mkdir(parents=True)
 
         assert tool.download(source.links, folder, 3).seconds > 0
-        assert stored(folder) == digests(source)
+        assert stored(folder) == contents(source.address, source.album)
 
 
 def test_what_is_missing_or_short_is_no_result(source, tmp_path):

@@ -16,8 +16,9 @@ from flows.mirror_album import mirror_album
 from imgur_mirror.charts import PARTS
 from imgur_mirror.models import Strategy
 from imgur_mirror.names import artifact_key
-from tests.prefect_api import artifacts, ask, eventually, filtered, read
-from tests.test_mirror_album import new_album
+from tests.support.imgur import environment, new_album
+from tests.support.prefect_api import artifacts, ask, filtered, read
+from tests.support.waiting import eventually
 
 PATIENCE = 60_000
 """Milliseconds; the UI of a busy server takes a while."""
@@ -62,9 +63,8 @@ def album(prefect_server, imgur, tmp_path_factory):
     deploy()
     album = new_album(imgur, count=6, bytes=20_000)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("IMGUR_API_URL", imgur)
-        patch.setenv("IMGUR_IMAGE_HOSTS", f'["{imgur.removeprefix("http://")}"]')
-        patch.setenv("IMGUR_CLIENT_ID", "standin")
+        for name, value in environment(imgur).items():
+            patch.setenv(name, value)
         patch.setenv("IMGUR_DOWNLOADS", str(tmp_path_factory.mktemp("browser")))
         mirror_album(album)
         compare_strategies(album, [Strategy.SEQUENTIAL, Strategy.THREADS, Strategy.ASYNC])

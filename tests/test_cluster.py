@@ -2,40 +2,24 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from hashlib import md5
-from pathlib import Path
 
 import distributed
-import httpx
 import pytest
 
 from flows.mirror_album import mirror_album
 from imgur_mirror.models import Outcome
 from runners import ClusterError, connections_each, task_runner
 from runners.cluster import width
+from tests.support.albums import stored
+from tests.support.imgur import put, told
+from tests.support.processes import answers, free_port
+from tests.support.waiting import LONG, eventually
 
 pytestmark = pytest.mark.timeout(120)
-
-LONG = 60
-
-
-def free_port():
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
-
-
-def eventually(condition):
-    deadline = time.monotonic() + LONG
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 @contextmanager
@@ -70,7 +54,7 @@ def scheduler():
     command = ("scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard")
     with process(*DASK, *command):
         address = f"tcp://127.0.0.1:{port}"
-        eventually(lambda: socket.socket().connect_ex(("127.0.0.1", port)) == 0)
+        assert eventually(lambda: answers(port))
         yield address
 
 
@@ -98,23 +82,10 @@ def await_workers(address, count):
         asked.wait_for_workers(count, timeout=LONG)
 
 
-def told(imgur, method, path, **options):
-    answer = httpx.request(method, f"{imgur}/_/{path}", timeout=LONG, **options)
-    return answer.raise_for_status().json()
-
-
 def album(imgur, name, count, size=20_000):
     """Give the digests of the images of a new album by their names."""
-    told(imgur, "PUT", f"albums/{name}", json={"count": count, "bytes": size})
+    put(imgur, f"albums/{name}", {"count": count, "bytes": size})
     return {image["name"]: image["md5"] for image in told(imgur, "GET", f"albums/{name}")}
-
-
-def stored(folder):
-    return {
-        path.name: md5(path.read_bytes(), usedforsecurity=False).hexdigest()
-        for path in Path(folder).iterdir()
-        if path.name != "album.json"
-    }
 
 
 @pytest.mark.usefixtures("prefect_server")
@@ -124,7 +95,7 @@ class TestAnAlbum:
     ):
         wanted = album(imgur, "Cluster", 160)
         # Slow enough for the rest to happen on the way.
-        told(imgur, "PUT", "faults/*", json={"kind": "slow", "rate": 100_000, "times": 1000})
+        put(imgur, "faults/*", {"kind": "slow", "rate": 100_000, "times": 1000})
         told(imgur, "DELETE", "served")
         monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", scheduler)
         with worker(scheduler), worker(scheduler) as doomed, worker_later(scheduler) as newcomer:
@@ -132,7 +103,7 @@ class TestAnAlbum:
 
             def change():
                 """Once some images are there, one worker dies and another joins."""
-                eventually(lambda: len(list((downloads / "Cluster").glob("*.jpg"))) >= 20)
+                assert eventually(lambda: len(list((downloads / "Cluster").glob("*.jpg"))) >= 20)
                 kill(doomed)
                 newcomer()
 
@@ -165,7 +136,7 @@ class TestAnAlbum:
             await_workers(scheduler, 4)
 
             def change():
-                eventually(lambda: len(bucket.all("Remote1/")) >= 500)
+                assert eventually(lambda: len(bucket.all("Remote1/")) >= 500)
                 kill(workers[0])
                 kill(workers[1])
                 newcomer()
@@ -185,7 +156,7 @@ class TestAnAlbum:
     def test_no_more_connections_than_workers(self, scheduler, imgur, downloads, monkeypatch):
         wanted = album(imgur, "Bounded", 30, 25_000)
         monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", scheduler)
-        told(imgur, "PUT", "faults/*", json={"kind": "slow", "rate": 250_000, "times": 1000})
+        put(imgur, "faults/*", {"kind": "slow", "rate": 250_000, "times": 1000})
         with worker(scheduler, threads=2):
             await_workers(scheduler, 1)
             peaks = []

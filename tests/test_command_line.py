@@ -1,9 +1,6 @@
 """The flows from the shell: exit status 0, 1 or 2, and a sentence that says what to do."""
 
-import os
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
@@ -13,19 +10,14 @@ from flows.mirror_album import mirror_album
 from flows.mirror_albums import mirror_albums
 from imgur_mirror.models import Strategy
 from imgur_mirror.report import headline
-from tests.test_mirror_album import contents, new_album, put
+from tests.support.imgur import contents, fault, new_album, put
+from tests.support.processes import python
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
-PROJECT = Path(__file__).parent.parent
-
 
 def shell(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "flows.mirror_album", *arguments]
-    env = os.environ | environment
-    return subprocess.run(
-        command, env=env, cwd=PROJECT, capture_output=True, text=True, timeout=120, check=False
-    )
+    return python("-m", "flows.mirror_album", *arguments, env=environment)
 
 
 @pytest.mark.parametrize("strategy", Strategy)
@@ -49,7 +41,7 @@ def test_what_went_wrong_is_said_last(imgur, downloads):
 def test_something_missing_is_status_1(strategy, imgur, downloads):
     album = new_album(imgur, count=3, bytes=3000)
     name = next(iter(contents(imgur, album)))
-    put(imgur, f"faults/{name.partition('.')[0]}", {"kind": "status", "status": 403, "times": None})
+    fault(imgur, name, "status", status=403)
     ran = shell(album, "--strategy", strategy, "--workers", "2")
     assert ran.returncode == 1
     assert name in ran.stderr.splitlines()[-1]

@@ -13,7 +13,9 @@ from imgur_mirror.comparison import comparison_text
 from imgur_mirror.models import Outcome, Strategy
 from imgur_mirror.names import artifact_key
 from standin.process import running
-from tests.test_mirror_album import artifact, contents, markdown, new_album, put, stored
+from tests.support.albums import stored
+from tests.support.imgur import contents, environment, new_album, put
+from tests.support.prefect_api import artifact
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
@@ -22,8 +24,8 @@ pytestmark = pytest.mark.usefixtures("prefect_server")
 def article(downloads, monkeypatch):
     """The article's network, ten times as fast."""
     with running("article", "--time-scale", "0.1") as address:
-        monkeypatch.setenv("IMGUR_API_URL", address)
-        monkeypatch.setenv("IMGUR_IMAGE_HOSTS", f'["{address.removeprefix("http://")}"]')
+        for name, value in environment(address).items():
+            monkeypatch.setenv(name, value)
         yield address
 
 
@@ -66,7 +68,7 @@ def test_the_comparison_is_published(imgur, downloads):
         *("strategy", "workers", "start-up s", "download s", "total s"),
         *("images/s", "MB/s", "speed-up", "slowest image", "images"),
     ]
-    chart = re.search(r"data:image/svg\+xml;base64,([\w+/=]+)", markdown(f"comparison-{key}"))
+    chart = re.search(r"data:image/svg\+xml;base64,([\w+/=]+)", artifact(f"comparison-{key}"))
     assert ET.fromstring(base64.b64decode(chart[1])).tag.endswith("svg")
     beside = downloads / "_reports" / album
     assert (beside / "comparison.svg").read_bytes() == base64.b64decode(chart[1])
@@ -86,7 +88,7 @@ def test_a_sweep_tries_more_and_more_workers(imgur, downloads):
     assert [(row["strategy"], row["workers"]) for row in rows] == tried
     compared = json.loads(artifact(f"strategies-{key}"))
     assert [(row["strategy"], row["workers"]) for row in compared] == [tried[0], tried[-1]]
-    assert markdown(f"comparison-{key}").count("data:image/svg+xml;base64,") == 2
+    assert artifact(f"comparison-{key}").count("data:image/svg+xml;base64,") == 2
     assert found.advice.sentence in comparison_text(found)
     beside = downloads / "_reports" / album
     assert ET.parse(beside / "sweep.svg").getroot().tag.endswith("svg")
@@ -116,7 +118,7 @@ def test_a_comparison_is_set_beside_the_earlier_ones(imgur, downloads):
     ]
     (slower,) = [line for line in found.said if line.startswith("threads took")]
     assert "longer than the median of the 2 before (0.002 s, spread 0.001 s)" in slower
-    assert "Earlier comparisons" in markdown(f"comparison-{artifact_key(album)}")
+    assert "Earlier comparisons" in artifact(f"comparison-{artifact_key(album)}")
 
 
 def test_a_report_that_cannot_be_written_fails_nothing(imgur, downloads, caplog):

@@ -2,16 +2,14 @@
 
 import json
 import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
-from tests.prefect_api import ask, filtered, read
-from tests.test_mirror_album import contents, new_album, stored
+from tests.support.albums import stored
+from tests.support.imgur import contents, new_album
+from tests.support.prefect_api import ask, filtered, read
+from tests.support.processes import python
 
-PROJECT = Path(__file__).parent.parent
 ID, SECRET = "1d0f4b10c", "5ec2e70f4b10c"
 
 
@@ -33,23 +31,11 @@ def block(prefect_server):
     return "mine"
 
 
-def python(*arguments, **environment):
-    return subprocess.run(
-        [sys.executable, *arguments],
-        cwd=PROJECT,
-        env=os.environ | environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-
-
 def mirror(album, name, downloads):
     """Run the flow without a client id in its environment, at the chattiest."""
     os.environ.pop("IMGUR_CLIENT_ID", None)
     environment = {"IMGUR_CREDENTIALS_BLOCK": name, "PREFECT_LOGGING_LEVEL": "DEBUG"}
-    return python("-m", "flows.mirror_album", album, "--downloads", str(downloads), **environment)
+    return python("-m", "flows.mirror_album", album, "--downloads", downloads, env=environment)
 
 
 def test_a_run_uses_the_block_and_tells_nobody(block, imgur, downloads, prefect_server):

@@ -16,7 +16,7 @@ from prefect.states import Failed
 from deployments.notify import main as notify
 from deployments.serve import deployments
 from deployments.watch import automation, watch
-from tests.prefect_api import delete, filtered
+from tests.support.prefect_api import delete, filtered
 
 PROJECT = Path(__file__).parent.parent
 LISTED = yaml.safe_load((PROJECT / "prefect.yaml").read_text())["deployments"]

@@ -10,7 +10,6 @@ import time
 from collections import Counter
 from contextlib import contextmanager, suppress
 
-import httpx
 import psutil
 import pytest
 
@@ -20,12 +19,12 @@ from flows import server
 from imgur_mirror.models import Strategy
 from imgur_mirror.names import artifact_key
 from standin.process import running
-from tests.prefect_api import ask, delete, eventually, filtered, read
+from tests.support.imgur import environment, put, told
+from tests.support.prefect_api import ask, delete, filtered, read
+from tests.support.waiting import LONG, eventually
 
 pytestmark = pytest.mark.timeout(300)
 
-# What no test here comes near, unless something hangs.
-LONG = 120
 AWAY = 20
 
 
@@ -36,25 +35,23 @@ class Imgur:
         self.address = address
         self.port = int(address.rpartition(":")[2])
         self.environment = {
-            "IMGUR_API_URL": f"{address}/",
-            "IMGUR_IMAGE_HOSTS": json.dumps([address.removeprefix("http://")]),
-            "IMGUR_CLIENT_ID": "standin",
+            **environment(address),
             # What these tests look for on the disk is a part of a whole file.
             "IMGUR_SPLIT_BYTES": str(1 << 30),
         }
 
     def album(self, name, sizes):
         """Make an album and give its images."""
-        httpx.put(f"{self.address}/_/albums/{name}", json={"bytes": sizes}).raise_for_status()
-        return httpx.get(f"{self.address}/_/albums/{name}", timeout=60).json()
+        put(self.address, f"albums/{name}", {"bytes": sizes})
+        return told(self.address, "GET", f"albums/{name}")
 
     def fault(self, image, **fault):
-        httpx.put(f"{self.address}/_/faults/{image['id']}", json=fault).raise_for_status()
+        put(self.address, f"faults/{image['id']}", fault)
 
     def served(self, images):
         """How many bodies of these images were begun."""
         ids = {image["id"] for image in images}
-        counts = httpx.get(f"{self.address}/_/counts").json()
+        counts = told(self.address, "GET", "counts")
         return Counter({image: count for image, count in counts.items() if image in ids})
 
 
@@ -292,9 +289,9 @@ def test_a_run_that_is_told_to_stop_does_so(strategy, quick, prefect_server, tmp
             run.process.send_signal(number)
         for number, (run, _) in runs.items():
             assert run.process.wait(LONG) == 128 + number
-            assert eventually(lambda run=run: members(run.process.pid) == [], 30)
+            assert eventually(lambda run=run: members(run.process.pid) == [])
             # A server that did not answer in time has to miss the run first.
-            assert eventually(lambda run=run: run.state(prefect_server) == "Crashed", LONG)
+            assert eventually(lambda run=run: run.state(prefect_server) == "Crashed")
             assert "what was finished is kept" in run.log.read_text()
     run, images = runs[signal.SIGINT]
     assert images[0]["name"] in run.whole(images)
@@ -322,7 +319,7 @@ def test_a_run_that_is_told_to_stop_does_so_where_no_server_answers(quick, morta
             status, said = run.await_end()
             assert status == 128 + number, said
             assert said.count("what was finished is kept") == 1, said
-            assert eventually(lambda run=run: members(run.process.pid) == [], 30)
+            assert eventually(lambda run=run: members(run.process.pid) == [])
             run.whole(images)
 
 

@@ -19,7 +19,7 @@ from flows.mirror_album import mirror_album
 from imgur_mirror.models import Strategy
 from imgur_mirror.names import artifact_key
 from standin.process import running
-from tests.prefect_api import artifacts
+from tests.support.prefect_api import artifacts
 
 pytestmark = [pytest.mark.usefixtures("prefect_server"), pytest.mark.timeout(180)]
 

@@ -7,7 +7,6 @@ import os
 import socket
 import sys
 import threading
-import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -26,6 +25,7 @@ from imgur_mirror.store import LocalFolder
 from imgur_mirror.transfer import fetch_batch
 from imgur_mirror.transfer_async import fetch_batch_async
 from standin.process import running
+from tests.support.imgur import environment, told
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -602,13 +602,6 @@ def test_a_listed_port_is_asked_wherever_it_is(host, fetch):
 # The API's answers, through the flow
 
 
-def call(address, method, path, body=None):
-    data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(f"{address}/_/{path}", data, method=method)
-    with urllib.request.urlopen(request) as response:
-        return json.load(response)
-
-
 @pytest.fixture(scope="module")
 def standin():
     with running("fast") as address:
@@ -616,9 +609,9 @@ def standin():
 
 
 def test_credentials_follow_no_redirect_of_the_api(standin, trap):
-    call(standin, "PUT", "albums/Moved01", {"count": 1})
+    told(standin, "PUT", "albums/Moved01", {"count": 1})
     fault = {"path": "album/Moved01", "kind": "redirect", "location": trap.url("/3/album/Moved01")}
-    call(standin, "PUT", "api-faults", fault)
+    told(standin, "PUT", "api-faults", fault)
     access = Access(f"{standin}/", SecretStr("standin"), None, retries=0)
 
     with pytest.raises(api.ApiError):
@@ -684,20 +677,18 @@ def test_a_hostile_album_gets_nothing_out_and_nothing_in(
     strategy, standin, trap, prefect_server, tmp_path, monkeypatch
 ):
     number = list(Strategy).index(strategy)
-    (one,) = call(standin, "PUT", f"albums/Honest{number}", {"kinds": ["png"], "bytes": 3000})
+    (one,) = told(standin, "PUT", f"albums/Honest{number}", {"kinds": ["png"], "bytes": 3000})
     twins = [one["id"].upper(), one["id"].lower()]
     listed = [
         *_listed(standin, trap),
         *({"id": word, "link": f"{standin}/{one['name']}", "type": "image/png"} for word in twins),
     ]
     text = json.dumps(listed).replace("GOOD.png", one["name"])
-    call(standin, "PUT", f"albums/Hostil{number}", {"images": json.loads(text)})
-    call(standin, "DELETE", "served")
-    monkeypatch.setenv("IMGUR_API_URL", f"{standin}/")
-    monkeypatch.setenv(
-        "IMGUR_IMAGE_HOSTS", json.dumps([standin.removeprefix("http://"), "localhost"])
-    )
-    monkeypatch.setenv("IMGUR_CLIENT_ID", "standin")
+    told(standin, "PUT", f"albums/Hostil{number}", {"images": json.loads(text)})
+    told(standin, "DELETE", "served")
+    hosts = json.dumps([standin.removeprefix("http://"), "localhost"])
+    for name, value in (environment(standin) | {"IMGUR_IMAGE_HOSTS": hosts}).items():
+        monkeypatch.setenv(name, value)
     monkeypatch.setenv("IMGUR_BACKOFF", "0.01")
     downloads = tmp_path / "a" / "b" / "downloads"
     before = _tree(tmp_path)
@@ -718,7 +709,7 @@ def test_a_hostile_album_gets_nothing_out_and_nothing_in(
         + [pages / name for name in ("contact-sheet.html", "report.md", "waterfall.svg")]
     }
     assert trap.connections == 0
-    served = call(standin, "GET", "served")
+    served = told(standin, "GET", "served")
     assert {entry["path"] for entry in served} == {f"/{one['name']}"}
     assert len(served) == len(set(twins))
     assert not any(entry["had_authorization"] for entry in served)

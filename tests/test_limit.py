@@ -1,47 +1,33 @@
 """One limit of requests a second that holds over all runs, kept by the Prefect server."""
 
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 
-import httpx
 import pytest
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
 
 from flows.mirror_album import mirror_album
 from imgur_mirror.models import Strategy
 from imgur_mirror.settings import Wire
 from tasks.limit import Limit, limited
+from tests.support.imgur import put, told
+from tests.support.prefect_api import make_limit
+from tests.support.processes import python
 
 pytestmark = [pytest.mark.usefixtures("prefect_server"), pytest.mark.timeout(120)]
 
-LONG = 60
 RATE, BURST = 20, 20
 WORKERS = 4
-
-
-def make(name, limit=BURST, rate=RATE):
-    with get_client(sync_client=True) as client:
-        client.create_global_concurrency_limit(
-            GlobalConcurrencyLimitCreate(name=name, limit=limit, slot_decay_per_second=rate)
-        )
-
-
-def told(imgur, method, path, **options):
-    answer = httpx.request(method, f"{imgur}/_/{path}", timeout=LONG, **options)
-    return answer.raise_for_status().json()
 
 
 @pytest.mark.parametrize("strategy", [Strategy.THREADS, Strategy.ASYNC, Strategy.DASK])
 def test_two_runs_at_once_keep_to_one_limit(strategy, imgur, downloads, monkeypatch):
     name = f"limit-{strategy}"
-    make(name)
+    make_limit(name, BURST, RATE)
     monkeypatch.setenv("IMGUR_RATE_LIMIT", name)
     albums = [f"Limit{number}{strategy[:1]}" for number in range(2)]
     for album in albums:
-        told(imgur, "PUT", f"albums/{album}", json={"count": 40, "bytes": 3000})
+        put(imgur, f"albums/{album}", {"count": 40, "bytes": 3000})
     images = {image["id"] for album in albums for image in told(imgur, "GET", f"albums/{album}")}
 
     with ThreadPoolExecutor(2) as pool:
@@ -65,11 +51,11 @@ def test_two_runs_at_once_keep_to_one_limit(strategy, imgur, downloads, monkeypa
 
 
 def test_each_try_is_counted(imgur, downloads, monkeypatch):
-    make("counted", limit=1000, rate=0.001)
+    make_limit("counted", limit=1000, rate=0.001)
     monkeypatch.setenv("IMGUR_RATE_LIMIT", "counted")
     monkeypatch.setenv("IMGUR_MAX_TASK_RUNS", "2")
-    images = told(imgur, "PUT", "albums/Counted", json={"count": 1, "bytes": 3000})
-    told(imgur, "PUT", f"faults/{images[0]['id']}", json={"kind": "status", "status": 404})
+    images = put(imgur, "albums/Counted", {"count": 1, "bytes": 3000})
+    put(imgur, f"faults/{images[0]['id']}", {"kind": "status", "status": 404})
     mirror_album("Counted", "threads", 1, return_state=True)
     with get_client(sync_client=True) as client:
         assert client.read_global_concurrency_limit_by_name("counted").active_slots == 1
@@ -77,24 +63,24 @@ def test_each_try_is_counted(imgur, downloads, monkeypatch):
 
 def test_a_limit_that_is_not_there(imgur, downloads, monkeypatch):
     monkeypatch.setenv("IMGUR_RATE_LIMIT", "nowhere")
-    told(imgur, "PUT", "albums/Nowher7", json={"count": 1, "bytes": 3000})
+    put(imgur, "albums/Nowher7", {"count": 1, "bytes": 3000})
     state = mirror_album("Nowher7", "async", 1, return_state=True)
     assert state.is_failed()
     assert "IMGUR_RATE_LIMIT is nowhere, and the Prefect server has no such" in state.message
     command = state.message.partition("create it with ")[2].split()
     assert command[:2] == ["prefect", "gcl"]
     # The command does what it says.
-    subprocess.run([sys.executable, "-m", *command], check=True, capture_output=True)
+    python("-m", *command, check=True)
     assert mirror_album("Nowher7", "async", 1, return_state=True).is_completed()
 
 
 def test_a_limit_that_is_none_of_requests_a_second(imgur, downloads, monkeypatch):
-    make("standing", rate=0)
+    make_limit("standing", rate=0)
     monkeypatch.setenv("IMGUR_RATE_LIMIT", "standing")
-    told(imgur, "PUT", "albums/Stands7", json={"count": 1, "bytes": 3000})
+    put(imgur, "albums/Stands7", {"count": 1, "bytes": 3000})
     state = mirror_album("Stands7", "async", 1, return_state=True)
     command = state.message.partition("give it a rate with ")[2].split()
-    subprocess.run([sys.executable, "-m", *command], check=True, capture_output=True)
+    python("-m", *command, check=True)
     assert mirror_album("Stands7", "async", 1, return_state=True).is_completed()
 
 
@@ -104,7 +90,7 @@ def test_a_limit_that_is_none_of_requests_a_second(imgur, downloads, monkeypatch
 )
 def test_a_run_asks_for_half_a_seconds_worth(workers, connections, own, share, rate):
     name = f"share-{workers}"
-    make(name)
+    make_limit(name, BURST, RATE)
     wire = Wire(("i.imgur.com",), rate_limit=name, max_requests_per_second=own)
     limit, wire = limited(wire, workers, connections)
     assert limit == Limit(name, slots=10, share=share, pause=0.5)

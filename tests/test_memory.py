@@ -1,6 +1,5 @@
 """What a large file costs: its time and its place on the disk, and no memory."""
 
-import json
 import os
 import subprocess
 import sys
@@ -13,6 +12,7 @@ import pytest
 
 from imgur_mirror.models import Strategy
 from standin.process import running
+from tests.support.imgur import environment, put
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -25,10 +25,9 @@ MOST = 50 * MIB
 def standin():
     with running("raw") as address:
         for album, size in SIZES.items():
-            body = json.dumps({"count": 1, "bytes": size, "kinds": ["mp4"]}).encode()
-            request = urllib.request.Request(f"{address}/_/albums/{album}", body, method="PUT")
-            with urllib.request.urlopen(request) as response:
-                (image,) = json.load(response)
+            (image,) = put(
+                address, f"albums/{album}", {"count": 1, "bytes": size, "kinds": ["mp4"]}
+            )
             # The first answer computes the digest; this one has nobody waiting for it.
             asked = urllib.request.Request(f"{address}/{image['name']}", method="HEAD")
             urllib.request.urlopen(asked).close()
@@ -38,9 +37,7 @@ def standin():
 def started(album, strategy, standin, downloads):
     """A mirror in a process of its own."""
     settings = {
-        "IMGUR_API_URL": f"{standin}/",
-        "IMGUR_IMAGE_HOSTS": json.dumps([standin.removeprefix("http://")]),
-        "IMGUR_CLIENT_ID": "standin",
+        **environment(standin),
         "IMGUR_MAX_BYTES": str(2 << 30),
         "IMGUR_READ_TIMEOUT": "60",
     }

@@ -2,12 +2,9 @@
 
 import hashlib
 import json
-import os
-import secrets
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 import requests
@@ -16,55 +13,14 @@ from prefect.client.orchestration import get_client
 from flows.mirror_album import mirror_album
 from imgur_mirror.models import Mirrored, Outcome, Strategy
 from imgur_mirror.names import artifact_key
-from tests import prefect_api
-from tests.prefect_api import eventually, filtered
+from tests.support.albums import manifest, stored, without_times
+from tests.support.imgur import contents, fault, images_served, new_album, put
+from tests.support.prefect_api import artifact, filtered
+from tests.support.waiting import LONG, eventually
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
 ALBUM = "PdA9Amq"
-
-
-def new_album(imgur: str, **about: Any) -> str:
-    """Put an album of one's own on the stand-in."""
-    album = secrets.token_hex(4)[:7]
-    put(imgur, f"albums/{album}", about)
-    return album
-
-
-def put(imgur: str, path: str, body: Any) -> None:
-    requests.put(f"{imgur}/_/{path}", json=body, timeout=10).raise_for_status()
-
-
-def contents(imgur: str, album: str) -> dict[str, str]:
-    """What the stand-in serves for an album: MD5 by the name of the original."""
-    listed = requests.get(f"{imgur}/_/albums/{album}", timeout=30).json()
-    # The link of a GIF over 20 MB is its thumbnail's, with an h after the id.
-    return {image["id"] + Path(image["name"]).suffix: image["md5"] for image in listed}
-
-
-def stored(folder: Path) -> dict[str, str]:
-    """What lies in a folder, but for the manifest: MD5 by file name."""
-    return {
-        path.name: hashlib.md5(path.read_bytes()).hexdigest()
-        for path in folder.iterdir()
-        if path.name != "album.json"
-    }
-
-
-def manifest(folder: Path) -> dict[str, Any]:
-    return json.loads((folder / "album.json").read_text())
-
-
-def without_times(manifest: dict[str, Any]) -> dict[str, Any]:
-    for image in manifest["images"]:
-        image.pop("fetched")
-    return manifest
-
-
-def images_served(imgur: str, album: str) -> int:
-    ids = [name.partition(".")[0] for name in contents(imgur, album)]
-    counts = requests.get(f"{imgur}/_/counts", timeout=10).json()
-    return sum(counts.get(image, 0) for image in ids)
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +46,7 @@ def test_the_manifest_has_the_metadata_and_the_files(imgur, downloads):
 
     album = manifest(downloads / ALBUM)
     listed = requests.get(
-        f"{imgur}/3/album/{ALBUM}", headers={"Authorization": "Client-ID x"}, timeout=10
+        f"{imgur}/3/album/{ALBUM}", headers={"Authorization": "Client-ID x"}, timeout=LONG
     ).json()["data"]
     assert album["id"] == ALBUM
     assert album["title"] == listed["title"]
@@ -127,7 +83,7 @@ def test_a_second_run_says_that_nothing_is_new(imgur, downloads, prefect_server)
     mirror_album(album)
     mirror_album(album)
 
-    assert "nothing new, all 3 images are there" in markdown(f"mirror-{artifact_key(album)}")
+    assert "nothing new, all 3 images are there" in artifact(f"mirror-{artifact_key(album)}")
 
 
 def test_prefect_keeps_the_summary_of_a_plan_and_not_its_images(imgur, downloads, prefect_server):
@@ -166,7 +122,7 @@ def test_an_empty_album_and_a_single_image(imgur, downloads):
 def test_one_failed_image_fails_the_flow_and_stops_no_other(imgur, downloads):
     album = new_album(imgur, count=6, bytes=3000)
     name = next(iter(contents(imgur, album)))
-    put(imgur, f"faults/{name.partition('.')[0]}", {"kind": "status", "status": 403, "times": None})
+    fault(imgur, name, "status", status=403)
 
     state = mirror_album(album, return_state=True)
 
@@ -191,7 +147,7 @@ def test_the_runs_are_named_and_recorded(imgur, downloads, prefect_server):
         return {run["name"] for run in found}
 
     # The server writes task runs down late.
-    assert eventually(lambda: expected <= names(), 60), expected - names()
+    assert eventually(lambda: expected <= names()), expected - names()
 
 
 FETCH_THEN_FIND_NOTHING_NEW = """
@@ -226,20 +182,11 @@ def test_the_timings_are_artifacts(imgur, downloads, prefect_server):
     ]
     assert {row["file"] for row in rows} == set(contents(imgur, album))
     assert {row["worker"] for row in rows} <= {"1", "2"}
-    first = markdown(f"mirror-{key}").splitlines()[0]
+    first = artifact(f"mirror-{key}").splitlines()[0]
     assert f"{album}: 4 downloaded" in first
     timings = mirrored.timings
     assert timings.began < timings.first_request < timings.ended
     assert timings.startup + timings.download == pytest.approx(timings.total)
-
-
-def artifact(key: str) -> Any:
-    """The data of the latest artifact of a key."""
-    return prefect_api.artifacts(os.environ["PREFECT_API_URL"], key)[0]["data"]
-
-
-def markdown(key: str) -> str:
-    return artifact(key)
 
 
 def test_bounds_are_refused_before_anything_runs(downloads):

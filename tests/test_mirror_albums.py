@@ -13,7 +13,9 @@ from flows.command_line import main
 from flows.mirror_albums import mirror_albums
 from imgur_mirror.models import Outcome
 from imgur_mirror.summary import summary_text
-from tests.test_mirror_album import artifact, contents, new_album, put, stored
+from tests.support.albums import stored
+from tests.support.imgur import contents, fault, new_album, put
+from tests.support.prefect_api import artifact
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
@@ -125,8 +127,8 @@ def test_the_summary_says_what_has_come_since_the_last_run(imgur, downloads):
     put(imgur, f"albums/{shrinks}", {"add": 1})
     put(imgur, f"albums/{breaks}", {"add": 1})
     added = [next(reversed(contents(imgur, album))).partition(".")[0] for album in albums]
-    put(imgur, f"faults/{added[1]}", {"kind": "removed", "times": None})
-    put(imgur, f"faults/{added[2]}", {"kind": "status", "status": 403, "times": None})
+    fault(imgur, added[1], "removed")
+    fault(imgur, added[2], "status", status=403)
     mirror_albums(albums, return_state=True)
 
     assert outcomes() == {

@@ -5,9 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
-import httpx
 import pyarrow.dataset
 import pytest
 from prefect import flow, task
@@ -19,11 +17,11 @@ from imgur_mirror.models import Strategy
 from imgur_mirror.shards import Job, Tally, opened_job, shards
 from imgur_mirror.source import open_source
 from runners import task_runner
-from tests.test_mirror_album import artifact, contents, images_served, new_album, put
+from tests.support.imgur import contents, fault, images_served, new_album, put, told
+from tests.support.prefect_api import artifact
+from tests.support.processes import PROJECT, python
 
 pytestmark = [pytest.mark.usefixtures("prefect_server"), pytest.mark.timeout(120)]
-
-PROJECT = Path(__file__).parent.parent
 
 
 def listed(tmp_path, rows, name="links.txt"):
@@ -54,7 +52,7 @@ def test_every_strategy_leaves_the_same_files_and_rows(strategy, imgur, download
     album = new_album(imgur, count=3, bytes=3000)
     gone, refused = f"{imgur}/Gone001.jpg", links(imgur, new_album(imgur, count=1, bytes=3000))[0]
     broken = refused.rpartition("/")[2].partition(".")[0]
-    put(imgur, f"faults/{broken}", {"kind": "status", "status": 403, "times": None})
+    fault(imgur, broken, "status", status=403)
     some = links(imgur, images)
     rows = [*some[:12], "no link", album, gone, *some[10:], refused, "Nowhere"]
 
@@ -97,10 +95,10 @@ def test_only_what_failed_is_tried_again(imgur, downloads, tmp_path):
     album = new_album(imgur, count=6, bytes=3000)
     some = links(imgur, album)
     broken = some[3].rpartition("/")[2].partition(".")[0]
-    put(imgur, f"faults/{broken}", {"kind": "status", "status": 403, "times": None})
+    fault(imgur, broken, "status", status=403)
     source = listed(tmp_path, ["no link", *some])
     assert mirror_many(source, shard_size=3, return_state=True).is_failed()
-    httpx.delete(f"{imgur}/_/faults/{broken}")
+    told(imgur, "DELETE", f"faults/{broken}")
     before = (downloads / "_many" / "links" / "000000.parquet").stat().st_mtime_ns
 
     state = mirror_many(source, shard_size=3, return_state=True)
@@ -139,7 +137,7 @@ def test_names_that_meet_stay_apart(imgur, downloads, tmp_path):
     other = f"{imgur}/other/{link.rpartition('/')[2]}"
     put(imgur, "faults/*", {"kind": "status", "status": 404, "skip": 1, "times": 1})
     mirror_many(listed(tmp_path, [link, f"{link}?1", other]), shard_size=5)
-    httpx.delete(f"{imgur}/_/faults/*")
+    told(imgur, "DELETE", "faults/*")
     found = report(downloads)
     assert found[0]["name"] == found[1]["name"] != found[2]["name"]
     assert images_served(imgur, album) == 1
@@ -167,13 +165,11 @@ def test_a_job_that_was_killed_goes_on(strategy, downloads, tmp_path, prefect_se
         counted = images_served(imgur, album)
         assert counted < 200
         done = len(list((downloads / "_many" / "links").glob("*.parquet")))
-        ran = subprocess.run(
-            command, env=env, cwd=PROJECT, capture_output=True, text=True, timeout=100, check=False
-        )
+        ran = python(*command[1:], env=env)
 
         assert ran.returncode == 0, ran.stderr
         assert "200 images in 4 shards: 200 downloaded" in ran.stdout
-        served = httpx.get(f"{imgur}/_/counts").json()
+        served = told(imgur, "GET", "counts")
         assert max(served.values()) <= 2
         # Twice came what was on its way at the kill: on four connections, and being placed.
         assert sum(served.values()) <= 200 + 4 * 8

@@ -2,16 +2,15 @@
 
 import os
 import re
-import secrets
 from pathlib import Path
 
 import pytest
-import requests
 
 from flows.mirror_album import mirror_album
 from imgur_mirror.names import artifact_key
-from tests import prefect_api
-from tests.prefect_api import eventually, filtered
+from tests.support.imgur import new_album
+from tests.support.prefect_api import artifacts, filtered
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
@@ -21,15 +20,12 @@ PAGES = {"contact-sheet.html", "report.md", "waterfall.svg"}
 @pytest.fixture
 def album(imgur):
     """Three images of an album of its own."""
-    name = secrets.token_hex(4)[:7]
-    about = {"count": 3, "bytes": 4000}
-    requests.put(f"{imgur}/_/albums/{name}", json=about, timeout=10).raise_for_status()
-    return name
+    return new_album(imgur, count=3, bytes=4000)
 
 
-def artifacts(key):
+def published(key):
     """The data of all artifacts of a key, the latest first."""
-    found = prefect_api.artifacts(os.environ["PREFECT_API_URL"], key)
+    found = artifacts(os.environ["PREFECT_API_URL"], key)
     return [artifact["data"] for artifact in found]
 
 
@@ -41,7 +37,7 @@ def logged(run, text):
         found = filtered(os.environ["PREFECT_API_URL"], "logs", logs=wanted)
         return [line["message"] for line in found if text in line["message"]]
 
-    return eventually(lines, 20)
+    return eventually(lines)
 
 
 def test_the_pages_lie_beside_the_mirror_and_nothing_in_it(album, downloads):
@@ -64,9 +60,9 @@ def test_the_pages_lie_beside_the_mirror_and_nothing_in_it(album, downloads):
 
 def test_the_artifacts_hold_their_pictures(album, downloads):
     mirror_album(album)
-    (report,) = artifacts(f"mirror-{artifact_key(album)}")
+    (report,) = published(f"mirror-{artifact_key(album)}")
     assert "](data:image/svg+xml;base64," in report
-    (sheet,) = artifacts(f"sheet-{artifact_key(album)}")
+    (sheet,) = published(f"sheet-{artifact_key(album)}")
     assert sheet.count("](data:image/webp;base64,") == 3
 
 
@@ -78,8 +74,8 @@ def test_a_run_that_changes_nothing_makes_no_picture_again(album, downloads):
     mirror_album(album)
     assert {name: (beside / name).stat().st_mtime_ns for name in before} == before
     assert "nothing new" in (beside / "report.md").read_text()
-    assert len(artifacts(f"sheet-{artifact_key(album)}")) == 1
-    latest, _ = artifacts(f"mirror-{artifact_key(album)}")
+    assert len(published(f"sheet-{artifact_key(album)}")) == 1
+    latest, _ = published(f"mirror-{artifact_key(album)}")
     assert "data:image" not in latest
 
 
@@ -90,7 +86,7 @@ def test_pages_that_cannot_be_written_fail_no_run(album, downloads):
     state = mirror_album(album, return_state=True)
     assert state.is_completed()
     assert len(list(Path(downloads / album).glob("*.*"))) == 4
-    assert len(artifacts(f"mirror-{artifact_key(album)}")) == 1
+    assert len(published(f"mirror-{artifact_key(album)}")) == 1
     (line,) = logged(state.state_details.flow_run_id, "contact sheet")
     assert "_reports" in line
     assert "a file is where the folder belongs" in line

@@ -11,7 +11,9 @@ from imgur_mirror.disk import StoreError
 from imgur_mirror.models import Image, Outcome, Strategy
 from imgur_mirror.split import missing
 from imgur_mirror.store import album_folder
-from tests.test_mirror_album import contents, manifest, new_album, put, stored
+from tests.support.albums import manifest, stored
+from tests.support.imgur import contents, new_album, put, served, told
+from tests.support.waiting import LONG
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
@@ -25,13 +27,8 @@ def large(imgur, downloads, monkeypatch):
     monkeypatch.setenv("IMGUR_SPLIT_BYTES", str(MB))
     album = new_album(imgur, count=3, bytes=[3000, 5 * MB, 40_000])
     ids = [name.partition(".")[0] for name in contents(imgur, album)]
-    requests.delete(f"{imgur}/_/served", timeout=10)
+    told(imgur, "DELETE", "served")
     return album, ids[1]
-
-
-def served(imgur: str, image: str) -> list[dict]:
-    rows = requests.get(f"{imgur}/_/served", timeout=10).json()
-    return [row for row in rows if row["id"] == image]
 
 
 def bytes_sent(imgur: str, image: str) -> int:
@@ -64,7 +61,7 @@ def test_sequential_never_splits(large, imgur, downloads):
 def test_images_of_like_size_are_not_cut(imgur, downloads):
     """Each worker has enough of them: more requests would win nothing."""
     album = new_album(imgur, count=12, bytes=2 * MB)
-    requests.delete(f"{imgur}/_/served", timeout=10)
+    told(imgur, "DELETE", "served")
     mirror_album(album, Strategy.THREADS, 2)
     assert all(
         [row["status"] for row in served(imgur, name.partition(".")[0])] == [200]
@@ -114,7 +111,7 @@ def test_another_size_than_the_api_says_is_fetched_whole(imgur, downloads, monke
     monkeypatch.setenv("IMGUR_SPLIT_BYTES", str(MB))
     album = new_album(imgur, count=1, bytes=3 * MB)
     url = f"{imgur}/3/album/{album}"
-    listed = requests.get(url, headers={"Authorization": "Client-ID x"}, timeout=10).json()
+    listed = requests.get(url, headers={"Authorization": "Client-ID x"}, timeout=LONG).json()
     image = listed["data"]["images"][0] | {"size": 4 * MB}
     other = new_album(imgur, images=[image])
 
@@ -178,7 +175,7 @@ def test_a_new_version_between_two_runs_is_fetched_whole(large, imgur, downloads
 
     mirror_album(album, Strategy.THREADS, 4)
 
-    new = requests.get(f"{imgur}/{image}.jpg", timeout=10).content
+    new = requests.get(f"{imgur}/{image}.jpg", timeout=LONG).content
     assert (downloads / album / f"{image}.jpg").read_bytes() == new
 
 

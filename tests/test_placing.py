@@ -1,27 +1,19 @@
 """Files committed several at a time, each on its own account."""
 
 import asyncio
-import hashlib
-import subprocess
-import sys
 import threading
-from pathlib import Path
 
 import pytest
 
 from imgur_mirror.exchange import Passing
-from imgur_mirror.models import Image, Outcome, Piece
-from imgur_mirror.pace import Pace
+from imgur_mirror.models import Outcome
 from imgur_mirror.placing import commit, commit_async
-from imgur_mirror.settings import Settings
 from imgur_mirror.store import StoreError, album_folder
-from imgur_mirror.whole import WholeExchange
+from tests.support.exchanges import body_of, exchange_of
+from tests.support.processes import python
+from tests.support.waiting import LONG
 
 MANY = 100
-
-
-def body_of(number):
-    return b"\xff\xd8\xff\xe0" + str(number).encode() * 500
 
 
 @pytest.fixture
@@ -30,27 +22,11 @@ def folder(tmp_path):
         yield opened
 
 
-def exchange_of(folder, number, etag=None):
-    """What has come of one image, as a transfer hands it over."""
-    wire = Settings(_env_file=None).wire
-    image = Image(id=f"i{number}", name=f"i{number}.jpg", link=f"https://i.imgur.com/i{number}.jpg")
-    exchange = WholeExchange(Piece(image), folder, wire, Pace(folder.state))
-    body = body_of(number)
-    headers = {
-        "Content-Length": str(len(body)),
-        "ETag": f'"{etag or hashlib.md5(body).hexdigest()}"',
-    }
-    _ = exchange.headers
-    assert exchange.accept(200, headers)
-    exchange.write(body)
-    return exchange
-
-
 def test_all_get_their_names_and_their_outcomes(folder):
     rows = []
     exchanges = [exchange_of(folder, number) for number in range(MANY)]
     waits = [commit(exchange, rows.append) for exchange in exchanges]
-    assert all(wait.result(30) for wait in waits)
+    assert all(wait.result(LONG) for wait in waits)
     assert {row.outcome for row in rows} == {Outcome.DOWNLOADED}
     for exchange in exchanges:
         exchange.__exit__(None, None, None)
@@ -66,10 +42,10 @@ def test_what_is_wrong_with_one_is_that_ones_alone(folder):
     damaged = exchange_of(folder, 11, etag="0" * 32)
     waits = [commit(exchange, rows.append) for exchange in [*good[:5], short, damaged, *good[5:]]]
     with pytest.raises(Passing, match="the body is short"):
-        waits[5].result(30)
-    assert waits[6].result(30) is False
+        waits[5].result(LONG)
+    assert waits[6].result(LONG) is False
     assert damaged.asking
-    assert [wait.result(30) for wait in [*waits[:5], *waits[7:]]] == [True] * 10
+    assert [wait.result(LONG) for wait in [*waits[:5], *waits[7:]]] == [True] * 10
     assert {row.name for row in rows} == {f"i{number}.jpg" for number in range(10)}
 
 
@@ -79,15 +55,15 @@ def test_a_name_that_cannot_be_taken_is_a_sentence(folder):
     rows = []
     waits = [commit(one, rows.append) for one in [others[0], exchange_of(folder, 1), others[1]]]
     with pytest.raises(StoreError, match="cannot write to"):
-        waits[1].result(30)
-    assert waits[0].result(30)
-    assert waits[2].result(30)
+        waits[1].result(LONG)
+    assert waits[0].result(LONG)
+    assert waits[2].result(LONG)
     assert len(rows) == 2
 
 
 def test_an_outcome_is_recorded_before_it_is_told(folder):
     recorded = threading.Event()
-    assert commit(exchange_of(folder, 0), lambda _: recorded.set()).result(30)
+    assert commit(exchange_of(folder, 0), lambda _: recorded.set()).result(LONG)
     assert recorded.is_set()
 
 
@@ -104,7 +80,7 @@ def test_what_is_cancelled_costs_the_others_nothing(folder):
     results = asyncio.run(run())
     assert all(isinstance(result, asyncio.CancelledError) for result in results[::2])
     assert results[1::2] == [True] * (MANY // 2)
-    assert commit(exchange_of(folder, MANY), rows.append).result(30)
+    assert commit(exchange_of(folder, MANY), rows.append).result(LONG)
     committed = {f"i{number}.jpg" for number in [*range(1, MANY, 2), MANY]}
     assert committed <= {row.name for row in rows}
     assert all((folder.path / name).exists() for name in committed)
@@ -112,15 +88,14 @@ def test_what_is_cancelled_costs_the_others_nothing(folder):
 
 FORKED = """
 import os, sys
-sys.path.insert(0, sys.argv[2])
-from test_placing import body_of, exchange_of
 from imgur_mirror.placing import commit
 from imgur_mirror.store import album_folder
+from tests.support.exchanges import body_of, exchange_of
 with album_folder(sys.argv[1], "album").opened() as folder:
-    assert commit(exchange_of(folder, 0), lambda _: None).result(30)
+    assert commit(exchange_of(folder, 0), lambda _: None).result(100)
     child = os.fork()
     if not child:
-        os._exit(not commit(exchange_of(folder, 1), lambda _: None).result(30))
+        os._exit(not commit(exchange_of(folder, 1), lambda _: None).result(100))
     assert os.waitpid(child, 0)[1] == 0
     assert (folder.path / "i1.jpg").read_bytes() == body_of(1)
 """
@@ -128,6 +103,5 @@ with album_folder(sys.argv[1], "album").opened() as folder:
 
 def test_a_forked_process_commits_its_own(tmp_path):
     """Whose threads are not those of the process that it was forked from."""
-    call = [sys.executable, "-c", FORKED, str(tmp_path), str(Path(__file__).parent)]
-    ran = subprocess.run(call, capture_output=True, text=True, timeout=90, check=False)
+    ran = python("-c", FORKED, tmp_path)
     assert ran.returncode == 0, ran.stderr

@@ -1,16 +1,14 @@
 """A Prefect server on PostgreSQL, as it is configured: a mirror leaves there what it leaves."""
 
 import os
-import subprocess
-import sys
-from pathlib import Path
 
-import httpx
 import pytest
 
 from benchmarks.postgres import INSTALL, postgres, postgres_programs
 from flows.server import prefect_server
-from tests.test_mirror_album import contents, new_album
+from tests.support.imgur import contents, new_album
+from tests.support.prefect_api import filtered
+from tests.support.processes import python
 
 pytestmark = [
     pytest.mark.timeout(240),
@@ -20,7 +18,6 @@ pytestmark = [
     ),
 ]
 
-PROJECT = Path(__file__).parent.parent
 URL = "PREFECT_SERVER_DATABASE_CONNECTION_URL"
 
 
@@ -36,14 +33,7 @@ def api(tmp_path, monkeypatch):
 def test_a_mirror_is_recorded_there(api, imgur, downloads, tmp_path):
     album = new_album(imgur, count=3, bytes=3000)
 
-    ran = subprocess.run(
-        [sys.executable, "-m", "flows.mirror_album", album],
-        cwd=PROJECT,
-        capture_output=True,
-        text=True,
-        timeout=200,
-        check=False,
-    )
+    ran = python("-m", "flows.mirror_album", album)
 
     assert ran.returncode == 0, ran.stderr
     assert {path.name for path in (downloads / album).glob("*.*")} == {
@@ -51,7 +41,7 @@ def test_a_mirror_is_recorded_there(api, imgur, downloads, tmp_path):
         *contents(imgur, album),
     }
     wanted = {"flow_runs": {"state": {"type": {"any_": ["COMPLETED"]}}}}
-    runs = httpx.post(f"{api}/flow_runs/filter", json=wanted, timeout=30).json()
+    runs = filtered(api, "flow_runs", **wanted)
     assert album in str([run["parameters"] for run in runs])
     # Not beside it, where SQLite would be.
     assert list((tmp_path / "prefect").glob("*.db")) == []

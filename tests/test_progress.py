@@ -17,7 +17,8 @@ from imgur_mirror.names import artifact_key
 from imgur_mirror.plan import Plan
 from imgur_mirror.progress import Progress
 from imgur_mirror.store import album_folder
-from tests.prefect_api import artifacts, eventually
+from tests.support.prefect_api import artifacts
+from tests.support.waiting import eventually
 
 
 @pytest.fixture

@@ -18,7 +18,6 @@ import fsspec
 import psutil
 import pyarrow.parquet
 import pytest
-import requests
 
 from flows.command_line import main
 from flows.compare_strategies import compare_strategies
@@ -32,21 +31,15 @@ from imgur_mirror.progress import Progress
 from imgur_mirror.report import headline
 from imgur_mirror.scratch import scratch
 from imgur_mirror.store import LocalFolder, album_folder
-from tests.test_limit import make
-from tests.test_mirror_album import (
-    contents,
-    images_served,
-    manifest,
-    new_album,
-    put,
-    stored,
-    without_times,
-)
+from tests.support.albums import manifest, stored, without_times
+from tests.support.imgur import contents, fault, images_served, new_album, put, told
+from tests.support.prefect_api import make_limit
+from tests.support.processes import free_port, python
+from tests.support.waiting import LONG, eventually
 
 pytestmark = [pytest.mark.usefixtures("prefect_server"), pytest.mark.timeout(180)]
 
 MIB = 1 << 20
-LONG = 60
 FEW_TRIES = {"config_kwargs": {"retries": {"mode": "standard", "total_max_attempts": 2}}}
 
 
@@ -249,15 +242,13 @@ def test_the_next_run_fetches_only_what_a_killed_one_did_not_store(
     monkeypatch.setenv("PREFECT_API_URL", prefect_server)
     album = new_album(imgur, count=40, bytes=20_000)
     for name in contents(imgur, album):
-        put(imgur, f"faults/{name.partition('.')[0]}", {"kind": "slow", "rate": 100_000})
+        fault(imgur, name, "slow", rate=100_000)
     run = started(album, strategy, "--workers", "4")
-    deadline = time.monotonic() + LONG
-    while sum(".jpg" in key for key in bucket.all(f"{album}/")) < 15 and run.poll() is None:
-        assert time.monotonic() < deadline
+    assert eventually(lambda: sum(".jpg" in key for key in bucket.all(f"{album}/")) >= 15)
     os.killpg(run.pid, signal.SIGKILL)
     run.wait()
     there = bucket.images(album).keys() & contents(imgur, album).keys()
-    requests.delete(f"{imgur}/_/faults", timeout=LONG)
+    told(imgur, "DELETE", "faults")
     served = images_served(imgur, album)
     assert 15 <= len(there) < 40
 
@@ -379,7 +370,7 @@ def test_what_another_run_wrote_meanwhile_stays(bucket):
 
 @pytest.mark.parametrize("strategy", [Strategy.THREADS, Strategy.ASYNC, Strategy.DASK])
 def test_batches_that_a_limit_cuts_are_whole_at_the_end(strategy, imgur, bucket, monkeypatch):
-    make(f"store-{strategy}", limit=20, rate=20)
+    make_limit(f"store-{strategy}", limit=20, rate=20)
     monkeypatch.setenv("IMGUR_RATE_LIMIT", f"store-{strategy}")
     monkeypatch.setenv("IMGUR_MAX_TASK_RUNS", "2")
     album = new_album(imgur, count=30, bytes=3000)
@@ -446,12 +437,10 @@ def test_a_job_that_was_killed_goes_on(
     run = subprocess.Popen(
         [*command, "--shard_size", "20"], stderr=subprocess.DEVNULL, start_new_session=True
     )
-    deadline = time.monotonic() + LONG
-    while len(bucket.all("_many/links/")) < 30 and run.poll() is None:
-        assert time.monotonic() < deadline
+    assert eventually(lambda: len(bucket.all("_many/links/")) >= 30)
     os.killpg(run.pid, signal.SIGKILL)
     run.wait()
-    requests.delete(f"{imgur}/_/faults", timeout=LONG)
+    told(imgur, "DELETE", "faults")
     there = sum(key.endswith(".jpg") for key in bucket.all("_many/links/"))
     served = images_served(imgur, images)
     if not same_machine:
@@ -515,8 +504,7 @@ def test_a_folder_imports_nothing_of_what_an_address_needs(tmp_path):
         f"from imgur_mirror.store import album_folder; album_folder({str(tmp_path)!r}, 'A').files;"
         "print([name for name in ('fsspec', 's3fs', 'botocore') if name in sys.modules])"
     )
-    ended = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=True)
-    assert ended.stdout == b"[]\n"
+    assert python("-c", code, check=True).stdout == "[]\n"
 
 
 def test_the_address_of_a_folder_is_that_folder(tmp_path):
@@ -588,10 +576,8 @@ def test_credentials_that_may_not_write_end_the_run_at_once(imgur, bucket, proxy
 
 def test_a_store_that_nobody_answers_for_is_status_1(imgur, bucket, monkeypatch, capsys):
     monkeypatch.setitem(fsspec.config.conf, "s3", FEW_TRIES)
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{sock.getsockname()[1]}")
-        ended, error = status(capsys, new_album(imgur, count=2, bytes=3000))
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{free_port()}")
+    ended, error = status(capsys, new_album(imgur, count=2, bytes=3000))
     assert ended == 1
     assert "does not answer as it should" in error
     assert "run this again" in error

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from deployments.up import deploy
-from tests.prefect_api import ask, delete, read
+from tests.support.prefect_api import ask, delete, read
 
 NAMES = [
     "mirror-album/on-demand",

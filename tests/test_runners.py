@@ -10,7 +10,6 @@ import sys
 import threading
 from contextlib import asynccontextmanager
 from multiprocessing import forkserver
-from pathlib import Path
 
 import psutil
 import pytest
@@ -27,12 +26,11 @@ from prefect.utilities.annotations import quote
 
 from imgur_mirror.models import Strategy, Timings
 from runners import AsyncTaskRunner, start_forkserver, task_runner
-from tests.prefect_api import eventually
+from tests.support.processes import PROJECT, python
+from tests.support.tasks import standing
+from tests.support.waiting import LONG, eventually
 
 pytestmark = [pytest.mark.usefixtures("prefect_server"), pytest.mark.timeout(120)]
-
-# What no test here comes near, unless something hangs.
-LONG = 60
 
 
 def look(number, shared):
@@ -406,21 +404,6 @@ def die_once(marker):
     return os.getpid()
 
 
-@task(cache_policy=NO_CACHE)
-def standing(variable="PATH"):
-    """What a worker process keeps, and what it sees."""
-    from runners.dask import _standing_contexts
-
-    return {
-        "process": os.getpid(),
-        "parent": os.getppid(),
-        "client": id(get_client(sync_client=True)),
-        "made": _standing_contexts.cache_info().misses,
-        "api": PREFECT_API_URL.value(),
-        "variable": os.environ.get(variable),
-    }
-
-
 class TestDask:
     def run(self, function, workers=1, runner=None):
         return flow(function, name="dask", task_runner=runner or task_runner("dask", workers))()
@@ -490,12 +473,12 @@ class TestDask:
     def test_leaves_nothing_behind_its_process(self):
         script = (
             "from runners import task_runner\n"
-            "from test_runners import standing\n"
+            "from tests.support.tasks import standing\n"
             "if __name__ == '__main__':\n"
             "    with task_runner('dask', 2) as runner:\n"
             "        print(runner.submit(standing, {}).result()['process'], flush=True)\n"
         )
-        environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
+        environment = os.environ | {"PYTHONPATH": str(PROJECT)}
         process = subprocess.Popen(
             [sys.executable, "-c", script],
             env=environment,
@@ -508,7 +491,7 @@ class TestDask:
         assert out.strip().isdigit(), error
         assert "Traceback" not in error
         assert "distributed" not in error
-        assert eventually(lambda: members(process.pid) == [], LONG)
+        assert eventually(lambda: members(process.pid) == [])
 
     def test_context_is_what_prefect_sends_but_for_the_settings(self):
         """Fails when a new Prefect sends more, or names it otherwise: mend `_dump_context`."""
@@ -566,7 +549,7 @@ class TestDask:
         said, _ = process.communicate(timeout=LONG)
         assert said == ""
         assert process.returncode == (3 if "Exit" in work else 0)
-        assert eventually(lambda: members(process.pid) == [], LONG)
+        assert eventually(lambda: members(process.pid) == [])
 
     def test_a_cluster_that_does_not_start_is_told_to_who_wants_it(self):
         from runners.dask import LeanDaskTaskRunner
@@ -581,7 +564,7 @@ class TestDask:
 
 def test_dask_is_not_imported_before_it_is_wanted():
     script = "import runners, sys; print([name for name in sys.modules if name == 'distributed'])"
-    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    found = python("-c", script)
     assert found.stdout.strip() == "[]", found.stderr
 
 
@@ -609,7 +592,7 @@ def recorded(made: Flow, expected):
             states[run.state_name] = states.get(run.state_name, 0) + 1
         return sum(states.values()) == expected and not states.keys() & {"Running", "Pending"}
 
-    eventually(all_in, LONG)
+    eventually(all_in)
     return states
 
 

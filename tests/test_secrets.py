@@ -1,16 +1,13 @@
 """No secret is left behind: not in Prefect's database, not in logs, not in artifacts."""
 
-import os
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 from flows.server import prefect_server
-from tests.test_mirror_album import contents, new_album, put
+from tests.support.imgur import contents, fault, new_album, put
+from tests.support.processes import python
 
-PROJECT = Path(__file__).parent.parent
 ID, SECRET = "id0f5e1dc0ffee", "5ec2e7bab1ef00d"
 
 
@@ -26,8 +23,7 @@ def test_no_secret_appears_after_any_run(home, imgur, downloads, monkeypatch):
     monkeypatch.setenv("PREFECT_LOGGING_LEVEL", "DEBUG")
     good = new_album(imgur, count=2, bytes=3000)
     broken = new_album(imgur, count=2, bytes=3000)
-    image = next(iter(contents(imgur, broken))).partition(".")[0]
-    put(imgur, f"faults/{image}", {"kind": "status", "status": 403, "times": None})
+    fault(imgur, next(iter(contents(imgur, broken))), "status", status=403)
     refused = new_album(imgur, count=1, bytes=3000)
     # A server that echoes what it was sent.
     echo = {"kind": "verbatim", "status": 400, "body": f"no, {ID} and {SECRET}", "times": None}
@@ -48,15 +44,5 @@ def test_no_secret_appears_after_any_run(home, imgur, downloads, monkeypatch):
 
 
 def shell(album: str, strategy: str) -> str:
-    command = [sys.executable, "-m", "flows.mirror_album", album]
-    ran = subprocess.run(
-        [*command, "--strategy", strategy, "--workers", "2"],
-        env=dict(os.environ),
-        cwd=PROJECT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    return ran.stdout
+    command = ("-m", "flows.mirror_album", album, "--strategy", strategy, "--workers", "2")
+    return python(*command, stderr=subprocess.STDOUT).stdout

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import md5
 from itertools import pairwise
@@ -23,6 +23,7 @@ from PIL import Image
 from standin.network import PROFILES, fifo, pool_map, profile, seconds
 from standin.pictures import Picture, digest, dimensions, draw
 from standin.process import READY, running
+from tests.support.waiting import LONG, eventually
 
 AUTHORIZED = {"Authorization": "Client-ID standin"}
 FIELDS = (
@@ -35,8 +36,6 @@ ALBUM_FIELDS = (
     "layout views link favorite nsfw section images_count in_gallery is_ad include_album_ads "
     "is_album images"
 )
-PATIENCE = 30
-"""Seconds after which a test gives up on an answer that must come; none waits so long."""
 
 
 class Client:
@@ -49,14 +48,14 @@ class Client:
     def get(self, path: str, **headers: str) -> requests.Response:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return self.session.get(
-            self.address + path, headers=named, allow_redirects=False, timeout=PATIENCE
+            self.address + path, headers=named, allow_redirects=False, timeout=LONG
         )
 
     def api(self, path: str) -> requests.Response:
         return self.get(f"/3/{path}", **AUTHORIZED)
 
     def control(self, method: str, path: str, body: object = None) -> object:
-        answer = requests.request(method, f"{self.address}/_/{path}", json=body, timeout=PATIENCE)
+        answer = requests.request(method, f"{self.address}/_/{path}", json=body, timeout=LONG)
         assert answer.ok, answer.text
         return answer.json()
 
@@ -65,7 +64,7 @@ class Client:
 
     def raw(self, path: str, headers: str = "") -> socket.socket:
         """A connection on which a GET has been sent."""
-        connection = socket.create_connection((self.host, self.port), timeout=PATIENCE)
+        connection = socket.create_connection((self.host, self.port), timeout=LONG)
         request = f"GET {path} HTTP/1.1\r\nHost: {self.host}\r\n{headers}\r\n"
         connection.sendall(request.encode())
         return connection
@@ -91,13 +90,6 @@ def picture(client: Client) -> dict:
     """One JPEG of 50,000 bytes, with its `path`."""
     [made] = client.control("PUT", "albums/Testing", {"count": 1, "bytes": 50_000})
     return {**made, "path": "/" + made["name"]}
-
-
-def eventually(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 # Pictures
@@ -151,7 +143,7 @@ def test_pictures_are_the_same_on_every_machine(kind, known):
 
 def test_fewer_bytes_than_a_picture_needs_are_refused(client):
     answer = requests.put(
-        f"{client.address}/_/albums/Testing", json={"count": 1, "bytes": 20}, timeout=PATIENCE
+        f"{client.address}/_/albums/Testing", json={"count": 1, "bytes": 20}, timeout=LONG
     )
     assert answer.status_code == 400
     assert "smallest" in answer.json()["error"]
@@ -423,7 +415,7 @@ def test_who_has_it_gets_304(client, picture):
 
 
 def test_head_has_headers_only(client, picture):
-    answer = client.session.head(client.address + picture["path"], timeout=PATIENCE)
+    answer = client.session.head(client.address + picture["path"], timeout=LONG)
     assert answer.headers["Content-Length"] == "50000"
     assert client.get(picture["path"]).status_code == 200
 
@@ -465,7 +457,7 @@ def test_faults_follow_one_another_and_may_be_for_all(client, picture):
 
 def test_an_unknown_fault_is_refused(client, picture):
     answer = requests.put(
-        f"{client.address}/_/faults/{picture['id']}", json={"kind": "gremlin"}, timeout=PATIENCE
+        f"{client.address}/_/faults/{picture['id']}", json={"kind": "gremlin"}, timeout=LONG
     )
     assert answer.status_code == 400
     assert "stall-mid" in answer.json()["error"]
@@ -486,12 +478,12 @@ def test_redirects(client, picture, kind, options, path):
 
 def test_a_detour_to_removed_and_a_loop(client, picture):
     client.fault(picture["id"], "removed-via")
-    answer = client.session.get(client.address + picture["path"], timeout=PATIENCE)
+    answer = client.session.get(client.address + picture["path"], timeout=LONG)
     assert [urlsplit(hop.url).path == "/removed.png" for hop in answer.history] == [False, False]
     assert urlsplit(answer.url).path == "/removed.png"
     client.fault(picture["id"], "redirect-loop")
     with pytest.raises(requests.TooManyRedirects):
-        client.session.get(client.address + picture["path"], timeout=PATIENCE)
+        client.session.get(client.address + picture["path"], timeout=LONG)
 
 
 def test_faults_of_the_file(client, picture):
@@ -556,7 +548,7 @@ def test_bodies_that_are_not_what_they_seem(client, picture):
 def test_a_small_answer_unpacks_to_a_large_one(client, picture):
     client.fault(picture["id"], "gzip", unpacked=32 << 20)
     url = client.address + picture["path"]
-    with client.session.get(url, stream=True, timeout=PATIENCE) as answer:
+    with client.session.get(url, stream=True, timeout=LONG) as answer:
         packed = answer.raw.read(decode_content=False)
     assert answer.headers["Content-Encoding"] == "gzip"
     assert len(packed) < 100_000
@@ -568,11 +560,11 @@ def test_bodies_without_end(client, picture, kind, claimed):
     whole = client.get(picture["path"]).content
     client.fault(picture["id"], kind)
     url = client.address + picture["path"]
-    with client.session.get(url, stream=True, timeout=PATIENCE) as answer:
+    with client.session.get(url, stream=True, timeout=LONG) as answer:
         assert answer.headers.get("Content-Length") == claimed
         begun = answer.raw.read(5_000_000)
     assert begun == whole + bytes(5_000_000 - len(whole))
-    eventually(lambda: client.control("GET", "connections")["in_flight"] == 0)
+    assert eventually(lambda: client.control("GET", "connections")["in_flight"] == 0)
 
 
 def read_on(connection: socket.socket) -> bytes:
@@ -617,8 +609,8 @@ def test_connections_that_end_in_mid_body(client, picture, kind):
 def test_a_stall_ends_when_its_client_leaves(client, picture):
     client.fault(picture["id"], "stall")
     with client.raw(picture["path"]):
-        eventually(lambda: client.control("GET", "connections")["in_flight"] == 1)
-    eventually(lambda: client.control("GET", "connections")["in_flight"] == 0)
+        assert eventually(lambda: client.control("GET", "connections")["in_flight"] == 1)
+    assert eventually(lambda: client.control("GET", "connections")["in_flight"] == 0)
     assert client.control("GET", "served")[0]["status"] == 0
 
 
@@ -676,16 +668,16 @@ def test_what_was_served_is_recorded(client, picture):
 
 
 def test_simultaneous_connections_are_counted(client, picture):
-    eventually(lambda: client.control("GET", "connections")["open"] == 0)
+    assert eventually(lambda: client.control("GET", "connections")["open"] == 0)
     client.control("DELETE", "connections")
     client.fault(picture["id"], "stall")
     connections = [client.raw(picture["path"]) for _ in range(5)]
     expected = {"open": 5, "peak": 5, "in_flight": 5, "in_flight_peak": 5}
-    eventually(lambda: client.control("GET", "connections") == expected)
+    assert eventually(lambda: client.control("GET", "connections") == expected)
     for connection in connections:
         connection.close()
     expected |= {"open": 0, "in_flight": 0}
-    eventually(lambda: client.control("GET", "connections") == expected)
+    assert eventually(lambda: client.control("GET", "connections") == expected)
 
 
 def test_an_album_of_ten_thousand_is_listed(client):
@@ -723,7 +715,7 @@ def test_the_time_scale_scales_every_time():
 
 def fetch(url: str) -> int:
     """The size of what is there, over a new connection."""
-    return len(requests.get(url, timeout=PATIENCE).content)
+    return len(requests.get(url, timeout=LONG).content)
 
 
 def test_the_server_keeps_to_its_profile():
@@ -795,9 +787,9 @@ def test_it_stops_at_once_with_open_connections(number):
         client = Client(address)
         client.fault("*", "stall")
         with client.raw("/GaLimg1.png"), client.raw("/"):
-            eventually(lambda: client.control("GET", "connections")["in_flight"] == 1)
+            assert eventually(lambda: client.control("GET", "connections")["in_flight"] == 1)
             child.send_signal(number)
-            assert child.wait(PATIENCE) == 0
+            assert child.wait(LONG) == 0
             # Not communicate(), which does not know what readline() read ahead.
             said, complaint = child.stdout.read(), child.stderr.read()
     assert complaint == ""
@@ -817,7 +809,7 @@ def test_it_cannot_start(address, tmp_path):
         (["--profile", str(wrong)], "speed"),
     ):
         with started(*flags) as child:
-            said, complaint = child.communicate(timeout=PATIENCE)
+            said, complaint = child.communicate(timeout=LONG)
         assert (child.returncode, said) == (2, "")
         assert says in complaint
         assert complaint.count("\n") == 1

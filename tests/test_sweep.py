@@ -19,7 +19,7 @@ from imgur_mirror.curve import curve_chart
 from imgur_mirror.history import earlier_in, history_rows, slowdowns
 from imgur_mirror.models import Outcome, Strategy
 from imgur_mirror.sweep import is_sweep, points, side_by_side, steps, sweep_rows
-from tests.test_report import SVG, image, measured, mirror
+from tests.support.rows import SVG, image, measured, mirror
 
 SWEEP = (
     measured(Strategy.SEQUENTIAL, 0.25, 4.75, workers=1),

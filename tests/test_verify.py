@@ -4,7 +4,8 @@ import pytest
 
 from flows.mirror_album import mirror_album
 from imgur_mirror.models import Outcome, Strategy
-from tests.test_mirror_album import contents, images_served, new_album, put, stored
+from tests.support.albums import stored
+from tests.support.imgur import contents, fault, images_served, new_album, put
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
@@ -46,7 +47,7 @@ def test_a_damaged_file_that_is_gone_at_imgur_is_a_loss_that_is_said(imgur, down
     mirror_album(album)
     name = next(iter(contents(imgur, album)))
     (downloads / album / name).write_bytes(b"x" * 3000)
-    put(imgur, f"faults/{name.partition('.')[0]}", {"kind": "removed", "times": None})
+    fault(imgur, name, "removed")
 
     state = mirror_album(album, verify=True, return_state=True)
 

@@ -7,9 +7,8 @@ import pytest
 
 from imgur_mirror.models import Album, Download, Mirrored, Outcome, Strategy, Timings
 from imgur_mirror.waterfall import waterfall
+from tests.support.rows import BEGAN, SVG
 
-BEGAN = 1_700_000_000.0
-SVG = "{http://www.w3.org/2000/svg}"
 KINDS = ("waiting", "transfer", "several-requests", "no-file", "idle", "queued")
 
 

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import yaml
@@ -14,28 +13,20 @@ import yaml
 from flows.server import stop
 from imgur_mirror.models import Strategy
 from imgur_mirror.names import artifact_key
-from tests.prefect_api import artifacts, ask, delete, eventually, filtered, read
-from tests.test_mirror_album import contents, images_served, new_album, put, stored
+from tests.support.albums import stored
+from tests.support.imgur import contents, environment, images_served, new_album, put
+from tests.support.prefect_api import artifacts, ask, delete, filtered, read
+from tests.support.processes import PROJECT, python
+from tests.support.waiting import LONG, eventually
 
 pytestmark = pytest.mark.timeout(300)
 
-PROJECT = Path(__file__).parent.parent
 PREFECT = [sys.executable, "-m", "prefect", "--no-prompt"]
 POOL = "imgur-mirror"
-LONG = 120
-"""Seconds; what no test here comes near, unless something hangs."""
 
 
 def prefect(*arguments):
-    return subprocess.run(
-        [*PREFECT, *arguments],
-        cwd=PROJECT,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=LONG,
-        check=False,
-    )
+    return python("-m", "prefect", "--no-prompt", *arguments)
 
 
 @pytest.fixture(scope="module")
@@ -67,9 +58,7 @@ def downloads(deployed, imgur, tmp_path_factory):
     folder = tmp_path_factory.mktemp("worker")
     kept = {name: value for name, value in os.environ.items() if not name.startswith("IMGUR_")}
     settings = {
-        "IMGUR_API_URL": imgur,
-        "IMGUR_IMAGE_HOSTS": json.dumps([imgur.removeprefix("http://")]),
-        "IMGUR_CLIENT_ID": "standin",
+        **environment(imgur),
         "IMGUR_DOWNLOADS": str(folder / "downloads"),
     }
     worker = subprocess.Popen(

@@ -1,26 +1,17 @@
 """What tests ask a Prefect server, which may be busy, and writes some things down late."""
 
+import os
 import time
-from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
 
-__all__ = ["artifacts", "ask", "delete", "eventually", "filtered", "read"]
+from tests.support.waiting import LONG
 
-LONG = 120
-"""Seconds; what no test comes near, unless something hangs."""
-
-T = TypeVar("T")
-
-
-def eventually(condition: Callable[[], T], seconds: float = LONG) -> T:
-    """Wait until the condition holds, and give what it gave last."""
-    deadline = time.monotonic() + seconds
-    while not (met := condition()) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return met
+__all__ = ["artifact", "artifacts", "ask", "delete", "filtered", "make_limit", "read"]
 
 
 def ask(method: str, address: str, body: Any = None) -> httpx.Response:
@@ -49,6 +40,19 @@ def filtered(api: str, what: str, **wanted: Any) -> Any:
 def artifacts(api: str, key: str) -> Any:
     """The artifacts of a key, the latest first."""
     return filtered(api, "artifacts", sort="CREATED_DESC", artifacts={"key": {"any_": [key]}})
+
+
+def artifact(key: str) -> Any:
+    """The data of the latest artifact of a key, a table in JSON or Markdown."""
+    return artifacts(os.environ["PREFECT_API_URL"], key)[0]["data"]
+
+
+def make_limit(name: str, limit: int = 20, rate: float = 20) -> None:
+    """Make a limit of so many requests at once, and so many a second."""
+    with get_client(sync_client=True) as client:
+        client.create_global_concurrency_limit(
+            GlobalConcurrencyLimitCreate(name=name, limit=limit, slot_decay_per_second=rate)
+        )
 
 
 def delete(address: str) -> None:
