@@ -21,7 +21,7 @@ from imgur_mirror.names import artifact_key
 from standin.process import running
 from tests.support.prefect_api import artifacts
 
-pytestmark = [pytest.mark.usefixtures("prefect_server"), pytest.mark.timeout(180)]
+pytestmark = pytest.mark.usefixtures("prefect_server")
 
 KIB, MIB = 1 << 10, 1 << 20
 MOST = 8 * MIB
@@ -105,12 +105,10 @@ CASES = {
     "reset": once("reset"),
     "reset always": always("reset", "the connection failed: "),
     "close": once("close"),
-    "stall": once("stall"),
     "reset in the middle": once("reset-mid"),
     "reset in the middle always": always("reset-mid", "the connection failed: "),
     "short": once("close-mid"),
     "short always": always("close-mid", "the connection failed: "),
-    "stall in the middle": once("stall-mid"),
     "empty": once("empty"),
     "empty always": always("empty", "the body is empty"),
     "page": once("html"),
@@ -209,7 +207,8 @@ def used(standin, **changes):
         "CLIENT_ID": "standin",
         "BACKOFF": "0.02",
         "RETRIES": "3",
-        "READ_TIMEOUT": "1.5",
+        # Longer than any answer takes on a busy machine: what else is late is no fault.
+        "READ_TIMEOUT": "60",
         "MAX_BYTES": str(MOST),
         # Each image comes whole: what may go wrong with pieces has tests of its own.
         "SPLIT_BYTES": str(MOST),
@@ -395,6 +394,41 @@ def test_the_next_run_asks_for_what_failed_only(strategy, standin, mirrored):
     assert run.names == {image["name"] for image in run.images}
 
 
+# Stalls
+
+LIMIT = 3
+"""Seconds until a silent connection is given up. A stall of the stand-in never ends by itself."""
+
+STALLS = {"stall": 0, "stall-mid": 10 * KIB}
+"""Of each kind, how much is sent before the connection falls silent."""
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_connection_that_falls_silent_is_given_up(way, standin, tmp_path):
+    """A busy machine may be as silent for as long: there may be more attempts than are needed."""
+    name = f"Stalls{WAYS.index(way)}"
+    images = standin.album(name, count=len(STALLS), bytes=20 * KIB)
+    for image, kind in zip(images, STALLS, strict=True):
+        standin.call("PUT", f"faults/{image['id']}", fault(kind, 1))
+
+    with placed_by(way):
+        run = mirror(
+            standin, name, images, tmp_path, strategy_of(way), read_timeout=LIMIT, retries=20
+        )
+
+    assert run.state.is_completed()
+    assert run.names == {image["name"] for image in images}
+    for image, (kind, sent) in zip(images, STALLS.items(), strict=True):
+        row, asked = run.rows[image["name"]], run.served[image["id"]]
+        assert (kind, row["outcome"], row["error"]) == (kind, "downloaded", "")
+        assert row["attempts"] >= 2
+        assert asked[0]["sent"] == sent
+        assert len(asked) >= 2
+        assert not any(entry["range"] for entry in asked)
+        assert run.manifest[image["id"]]["verified"] == "etag"
+        assert (run.folder / image["name"]).read_bytes() == standin.body(image["name"])
+
+
 # Batches
 
 
@@ -420,17 +454,20 @@ def test_an_image_that_fails_for_ever_costs_its_batch_nothing(strategy, standin,
 CONCURRENT = [strategy for strategy in Strategy if strategy is not Strategy.SEQUENTIAL]
 
 
+PAUSE = 3
+
+
 @pytest.mark.parametrize(
     ("strategy", "status"), [*((strategy, 429) for strategy in CONCURRENT), (Strategy.ASYNC, 503)]
 )
 def test_one_refusal_slows_every_worker(strategy, status, tmp_path, prefect_server):
-    """Each answer takes 0.1 s, so that seven others would ask 70 times in the second."""
-    with running("raw", "--first-byte", "0.1") as address:
+    """Each answer takes 0.5 s, so that seven others would ask 42 times in the three seconds."""
+    with running("raw", "--first-byte", "0.5") as address:
         standin = Standin(address)
         images = standin.album("Slower0", count=40, bytes=2000)
-        refused = images[12]
+        refused = images[0]
         standin.call(
-            "PUT", f"faults/{refused['id']}", fault("status", 1, status=status, retry_after=1)
+            "PUT", f"faults/{refused['id']}", fault("status", 1, status=status, retry_after=PAUSE)
         )
 
         run = mirror(standin, "Slower0", images, tmp_path, strategy)
@@ -438,10 +475,10 @@ def test_one_refusal_slows_every_worker(strategy, status, tmp_path, prefect_serv
     assert run.state.is_completed()
     times = sorted(sent["time"] for entries in run.served.values() for sent in entries)
     first, again = (sent["time"] for sent in run.served[refused["id"]])
-    assert again >= first + 1
+    assert again >= first + PAUSE
     # Each of the others may have been about to ask, and once more before the answer is read.
-    assert sum(first < time < first + 1 for time in times) < 2 * WORKERS
-    assert times[-1] > first + 1
+    assert sum(first < time < first + PAUSE for time in times) < 2 * WORKERS
+    assert times[-1] > first + PAUSE
 
 
 @pytest.mark.parametrize("strategy", CONCURRENT)
