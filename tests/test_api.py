@@ -108,7 +108,8 @@ def api(monkeypatch):
 
 def access_to(url, **more):
     given_ = {"client_id": SecretStr(CLIENT_ID), "client_secret": SecretStr(CLIENT_SECRET)}
-    return Access(**{"api_url": url, "connect_timeout": 5, "read_timeout": 5, **given_, **more})
+    limits = {"connect_timeout": 60, "read_timeout": 60}
+    return Access(**{"api_url": url, **limits, **given_, **more})
 
 
 def envelope(data, status=200):

@@ -31,7 +31,6 @@ SCROLLED = """selector => {
 }"""
 
 pytestmark = [
-    pytest.mark.timeout(300),
     pytest.mark.skipif(
         not Path(CHROMIUM).exists() and not os.environ.get("CI"),
         reason=f"there is no {CHROMIUM}: as root, apt-get install chromium",

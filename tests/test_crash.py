@@ -8,7 +8,7 @@ import pytest
 from benchmarks.crash import Series, crash, source
 from imgur_mirror.models import Strategy
 
-pytestmark = [pytest.mark.usefixtures("prefect_server"), pytest.mark.timeout(300)]
+pytestmark = pytest.mark.usefixtures("prefect_server")
 
 
 @pytest.fixture(scope="module")

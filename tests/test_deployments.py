@@ -17,6 +17,7 @@ from deployments.notify import main as notify
 from deployments.serve import deployments
 from deployments.watch import automation, watch
 from tests.support.prefect_api import delete, filtered
+from tests.support.waiting import LONG
 
 PROJECT = Path(__file__).parent.parent
 LISTED = yaml.safe_load((PROJECT / "prefect.yaml").read_text())["deployments"]
@@ -103,7 +104,7 @@ def test_a_failed_run_of_a_deployment_is_told_once(told, prefect_server):
     (mine,) = automations(prefect_server, "custom-webhook/ops")
     try:
         run = run_as_deployed(prefect_server)
-        first = bodies.get(timeout=60)
+        first = bodies.get(timeout=LONG)
         assert first["body"].splitlines()[0] == "album X: 1 of 2 images is missing"
         assert "mirror-album" in first["subject"]
         assert run in first["body"]

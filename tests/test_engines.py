@@ -23,8 +23,6 @@ from tests.support.imgur import environment, put, told
 from tests.support.prefect_api import ask, delete, filtered, read
 from tests.support.waiting import LONG, eventually
 
-pytestmark = pytest.mark.timeout(300)
-
 AWAY = 20
 
 
@@ -47,6 +45,16 @@ class Imgur:
 
     def fault(self, image, **fault):
         put(self.address, f"faults/{image['id']}", fault)
+
+    def slow(self, quick):
+        """Have every image but these take so long that what is to happen does so on the way."""
+        put(self.address, "faults/*", {"kind": "slow", "rate": 5000})
+        for image in quick:
+            self.fault(image, kind="slow", rate=100_000)
+
+    def clear(self):
+        """Have nothing go wrong from now on; what is under way stays as slow as it is."""
+        told(self.address, "DELETE", "faults")
 
     def served(self, images):
         """How many bodies of these images were begun."""
@@ -156,10 +164,12 @@ def _watch(prefect_server):
 def killed(imgur, _watch, tmp_path_factory):
     """A run that was killed in mid-work, and the images of its album."""
     images = imgur.album("Killed1", [40_000] * 40)
+    imgur.slow(images[:12])
     run = Run(imgur, "Killed1", "async", tmp_path_factory.mktemp("killed") / "mirror")
     with ended(run):
         assert run.await_that(lambda: len(run.whole(images)) >= 8)
         run.kill()
+    imgur.clear()
     return run, images
 
 
@@ -180,11 +190,13 @@ def test_the_next_run_completes_what_a_killed_one_began(killed, imgur, prefect_s
 
 def test_what_a_killed_dask_worker_had_begun_is_done_elsewhere(imgur, prefect_server, tmp_path):
     images = imgur.album("Worker1", [40_000] * 24)
+    imgur.slow(images[:12])
     run = Run(imgur, "Worker1", "dask", tmp_path / "mirror", IMGUR_MAX_TASK_RUNS="4")
     with ended(run):
         assert run.await_that(lambda: len(run.whole(images)) >= 8)
         worker = next(p for p in members(run.process.pid) if is_worker(p, run, imgur))
         worker.kill()
+        imgur.clear()
         status, said = run.await_end()
     assert status == 0, said
     assert run.whole(images) == set(run.vouched()) == names(images)
@@ -245,12 +257,14 @@ def test_a_server_that_is_away_for_a_while_costs_nothing(imgur, mortal, tmp_path
         album = f"Away{strategy[:3]}"
         count = 10 if strategy is Strategy.SEQUENTIAL else 40
         images = imgur.album(album, [100_000] * count)
+        imgur.slow(images[:1])
         folder = tmp_path / strategy
         runs[Run(imgur, album, strategy, folder, PREFECT_API_URL=url)] = images
     with ended(*runs):
         for run, images in runs.items():
             assert run.await_that(lambda run=run, images=images: run.whole(images)), run.log
         take()
+        imgur.clear()
         time.sleep(AWAY)
         for run, images in runs.items():
             run.whole(images)

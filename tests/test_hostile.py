@@ -27,8 +27,6 @@ from imgur_mirror.transfer_async import fetch_batch_async
 from standin.process import running
 from tests.support.imgur import environment, told
 
-pytestmark = pytest.mark.timeout(120)
-
 PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 8
 MD5 = hashlib.md5(PICTURE).hexdigest()
 LARGE = b"\x89PNG\r\n\x1a\n" + os.urandom(64) * (2 << 14)
@@ -136,7 +134,7 @@ def folder(tmp_path):
 
 
 def wire(*hosts, **changes):
-    values = {"connect_timeout": 5, "read_timeout": 5, "max_bytes": 8 << 20, "backoff": 0.01}
+    values = {"connect_timeout": 60, "read_timeout": 60, "max_bytes": 8 << 20, "backoff": 0.01}
     return Wire(image_hosts=hosts, **(values | changes))
 
 

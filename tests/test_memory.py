@@ -14,8 +14,6 @@ from imgur_mirror.models import Strategy
 from standin.process import running
 from tests.support.imgur import environment, put
 
-pytestmark = pytest.mark.timeout(240)
-
 MIB = 1 << 20
 SIZES = {"Little1": MIB, "Larger1": 1 << 30}
 MOST = 50 * MIB

@@ -193,10 +193,10 @@ def test_without_a_rate_nobody_waits_and_nothing_is_written(tmp_path):
 
 
 def test_the_first_does_not_wait_and_the_next_one_does(tmp_path):
-    pace = Pace(tmp_path, per_second=0.01)
+    pace = Pace(tmp_path, per_second=0.001)
     assert [*pace.waits()] == []
-    assert [99 < seconds <= 100 for seconds in pace.waits()] == [True]
-    assert [199 < seconds <= 200 for seconds in pace.waits()] == [True]
+    assert [900 < seconds <= 1000 for seconds in pace.waits()] == [True]
+    assert [1900 < seconds <= 2000 for seconds in pace.waits()] == [True]
 
 
 def test_threads_of_a_run_share_its_rate(tmp_path):
@@ -214,10 +214,10 @@ def test_threads_of_a_run_share_its_rate(tmp_path):
 
 
 def test_processes_of_a_run_share_its_rate(tmp_path):
-    """None is ahead of the others: any two requests of the run are a turn apart."""
+    """None is ahead of the others: any two requests of the run are a turn of 20 s apart."""
     code = (
         "import sys, time; from pathlib import Path; from imgur_mirror.pace import Pace;"
-        "pace = Pace(Path(sys.argv[1]), 1);"
+        "pace = Pace(Path(sys.argv[1]), 0.05);"
         "[print(time.time() + sum(pace.waits())) for _ in range(5)]"
     )
     run = [sys.executable, "-c", code, str(tmp_path)]
@@ -225,8 +225,8 @@ def test_processes_of_a_run_share_its_rate(tmp_path):
     turns = sorted(float(line) for other in others for line in other.communicate()[0].split())
     assert len(turns) == 20
     gaps = [after - before for before, after in itertools.pairwise(turns)]
-    # What passes between taking a turn and looking at the clock again is in it too.
-    assert min(gaps) > 0.5
+    # What passes between looking at the clock and taking a turn is in it too.
+    assert min(gaps) > 10
 
 
 def test_tasks_of_a_loop_share_its_rate(tmp_path):
@@ -244,11 +244,13 @@ def test_tasks_of_a_loop_share_its_rate(tmp_path):
 
 
 def test_who_waited_for_a_pause_takes_a_turn_of_its_own(tmp_path):
+    """The fourth comes three turns after the pause, however late the machine wakes the others."""
     pace = Pace(tmp_path, per_second=20)
+    began = time.time()
     pace.ease_off(0.1)
     with ThreadPoolExecutor(4) as pool:
-        times = sorted(at for times in pool.map(lambda _: sent(pace, 1), range(4)) for at in times)
-    assert times[-1] - times[0] >= 0.1
+        times = [at for times in pool.map(lambda _: sent(pace, 1), range(4)) for at in times]
+    assert max(times) - began >= 0.1 + 3 / 20 - 0.01
 
 
 def test_each_run_has_a_rate_of_its_own(tmp_path):

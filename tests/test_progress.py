@@ -218,7 +218,6 @@ def cable(api):
         end.close()
 
 
-@pytest.mark.timeout(60)
 def test_a_server_that_does_not_answer_holds_up_no_run(named, prefect_server):
     """The API hangs from the middle of the downloads on, and is back after them."""
     with cable(prefect_server) as (api, plugged):

@@ -37,7 +37,7 @@ from tests.support.prefect_api import make_limit
 from tests.support.processes import free_port, python
 from tests.support.waiting import LONG, eventually
 
-pytestmark = [pytest.mark.usefixtures("prefect_server"), pytest.mark.timeout(180)]
+pytestmark = pytest.mark.usefixtures("prefect_server")
 
 MIB = 1 << 20
 FEW_TRIES = {"config_kwargs": {"retries": {"mode": "standard", "total_max_attempts": 2}}}
@@ -235,14 +235,20 @@ def started(album, strategy, *options):
     )
 
 
+def hold(imgur, album):
+    """Have a run of the album's images take its time, and come to no end before it is killed."""
+    put(imgur, "faults/*", {"kind": "slow", "rate": 100_000})
+    for name in list(contents(imgur, album))[-3:]:
+        fault(imgur, name, "stall")
+
+
 @pytest.mark.parametrize("strategy", Strategy)
 def test_the_next_run_fetches_only_what_a_killed_one_did_not_store(
     strategy, imgur, bucket, prefect_server, monkeypatch
 ):
     monkeypatch.setenv("PREFECT_API_URL", prefect_server)
     album = new_album(imgur, count=40, bytes=20_000)
-    for name in contents(imgur, album):
-        fault(imgur, name, "slow", rate=100_000)
+    hold(imgur, album)
     run = started(album, strategy, "--workers", "4")
     assert eventually(lambda: sum(".jpg" in key for key in bucket.all(f"{album}/")) >= 15)
     os.killpg(run.pid, signal.SIGKILL)
@@ -430,7 +436,7 @@ def test_a_job_that_was_killed_goes_on(
 ):
     monkeypatch.setenv("PREFECT_API_URL", prefect_server)
     images = new_album(imgur, count=60, bytes=20_000)
-    put(imgur, "faults/*", {"kind": "slow", "rate": 100_000})
+    hold(imgur, images)
     source = tmp_path / "links.txt"
     source.write_text("\n".join(f"{imgur}/{name}" for name in contents(imgur, images)))
     command = [sys.executable, "-m", "flows.mirror_many", str(source), "--workers", "4"]

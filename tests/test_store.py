@@ -21,8 +21,6 @@ from imgur_mirror.manifest import outcomes_in
 from imgur_mirror.models import Album, Download, Image, Outcome
 from imgur_mirror.store import LocalFolder, StoreError, album_folder
 
-pytestmark = pytest.mark.timeout(60)
-
 MIB = 1 << 20
 MANIFEST = "album.json"
 PICTURE = random.Random(7).randbytes(3 * MIB)

@@ -5,7 +5,7 @@ import secrets
 from pathlib import Path
 from typing import Any
 
-import httpx
+import requests
 
 from tests.support.waiting import LONG
 
@@ -32,8 +32,9 @@ def environment(imgur: str) -> dict[str, str]:
 
 def told(imgur: str, method: str, path: str, body: Any = None) -> Any:
     """What the stand-in answers to what it is told."""
-    answer = httpx.request(method, f"{imgur}/_/{path}", json=body, timeout=LONG)
-    return answer.raise_for_status().json()
+    answer = requests.request(method, f"{imgur}/_/{path}", json=body, timeout=LONG)
+    answer.raise_for_status()
+    return answer.json()
 
 
 def put(imgur: str, path: str, body: Any) -> Any:
