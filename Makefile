@@ -1,11 +1,12 @@
-# make demo: the four strategies side by side.  make test: all tests.  Both install what they need.
+# make demo: the four strategies side by side.  make test: all tests.  make test-fast: those that
+# answer in a minute or two.  Each installs what it needs.
 
 PYTHON ?= python3
 VENV := .venv
 INSTALLED := $(VENV)/installed
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: install demo up serve ui test browser postgres crash-test bench bench-scale lint screenshots constraints clean
+.PHONY: install demo up serve ui test test-fast browser postgres crash-test bench bench-scale lint screenshots constraints clean
 
 install: $(INSTALLED)
 
@@ -37,6 +38,10 @@ ui: install
 # The files in the order of tests/conftest.py, which begins with those that take longest.
 test: install browser postgres
 	$(VENV)/bin/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+
+# Without those that start workers, clusters, databases or browsers, or run flow after flow.
+test-fast: install
+	$(VENV)/bin/python -m pytest -n 3 --dist loadfile -m "not slow"
 
 # Debian's chromium, for the tests that look at Prefect's UI.
 browser:

@@ -14,6 +14,8 @@ from imgur_mirror.models import Outcome, Strategy
 from imgur_mirror.sweep import Point
 from tests.support.imgur import contents, fault, new_album
 
+pytestmark = pytest.mark.slow
+
 WHEN = "2020-02-02T20:20:20+00:00"
 THREADS = Advice(Strategy.THREADS, 4, "61 images/s", "PdA9Amq", WHEN, 61.0)
 

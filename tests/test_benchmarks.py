@@ -28,6 +28,8 @@ from standin.network import Profile
 from tests.support.albums import stored
 from tests.support.imgur import contents
 
+pytestmark = pytest.mark.slow
+
 MACHINE = {"cores": "2", "cpu": "a CPU", "kernel": "Linux"}
 
 

@@ -31,6 +31,7 @@ SCROLLED = """selector => {
 }"""
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.skipif(
         not Path(CHROMIUM).exists() and not os.environ.get("CI"),
         reason=f"there is no {CHROMIUM}: as root, apt-get install chromium",

@@ -19,6 +19,8 @@ from tests.support.imgur import put, told
 from tests.support.processes import answers, free_port
 from tests.support.waiting import LONG, eventually
 
+pytestmark = pytest.mark.slow
+
 
 @contextmanager
 def process(*command, **environment):

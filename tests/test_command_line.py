@@ -13,7 +13,7 @@ from imgur_mirror.report import headline
 from tests.support.imgur import contents, fault, new_album, put
 from tests.support.processes import python
 
-pytestmark = pytest.mark.usefixtures("prefect_server")
+pytestmark = [pytest.mark.usefixtures("prefect_server"), pytest.mark.slow]
 
 
 def shell(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -17,7 +17,7 @@ from tests.support.albums import stored
 from tests.support.imgur import contents, environment, new_album, put
 from tests.support.prefect_api import artifact
 
-pytestmark = pytest.mark.usefixtures("prefect_server")
+pytestmark = [pytest.mark.usefixtures("prefect_server"), pytest.mark.slow]
 
 
 @pytest.fixture

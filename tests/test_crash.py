@@ -8,7 +8,7 @@ import pytest
 from benchmarks.crash import Series, crash, source
 from imgur_mirror.models import Strategy
 
-pytestmark = pytest.mark.usefixtures("prefect_server")
+pytestmark = [pytest.mark.usefixtures("prefect_server"), pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,8 @@ from tests.support.imgur import contents, new_album
 from tests.support.prefect_api import ask, filtered, read
 from tests.support.processes import python
 
+pytestmark = pytest.mark.slow
+
 ID, SECRET = "1d0f4b10c", "5ec2e70f4b10c"
 
 

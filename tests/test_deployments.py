@@ -19,6 +19,8 @@ from deployments.watch import automation, watch
 from tests.support.prefect_api import delete, filtered
 from tests.support.waiting import LONG
 
+pytestmark = pytest.mark.slow
+
 PROJECT = Path(__file__).parent.parent
 LISTED = yaml.safe_load((PROJECT / "prefect.yaml").read_text())["deployments"]
 

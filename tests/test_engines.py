@@ -23,6 +23,8 @@ from tests.support.imgur import environment, put, told
 from tests.support.prefect_api import ask, delete, filtered, read
 from tests.support.waiting import LONG, eventually
 
+pytestmark = pytest.mark.slow
+
 AWAY = 20
 
 

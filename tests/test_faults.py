@@ -21,7 +21,7 @@ from imgur_mirror.names import artifact_key
 from standin.process import running
 from tests.support.prefect_api import artifacts
 
-pytestmark = pytest.mark.usefixtures("prefect_server")
+pytestmark = [pytest.mark.usefixtures("prefect_server"), pytest.mark.slow]
 
 KIB, MIB = 1 << 10, 1 << 20
 MOST = 8 * MIB

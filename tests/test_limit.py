@@ -14,7 +14,7 @@ from tests.support.imgur import put, told
 from tests.support.prefect_api import make_limit
 from tests.support.processes import python
 
-pytestmark = pytest.mark.usefixtures("prefect_server")
+pytestmark = [pytest.mark.usefixtures("prefect_server"), pytest.mark.slow]
 
 RATE, BURST = 20, 20
 WORKERS = 4

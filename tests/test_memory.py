@@ -14,6 +14,8 @@ from imgur_mirror.models import Strategy
 from standin.process import running
 from tests.support.imgur import environment, put
 
+pytestmark = pytest.mark.slow
+
 MIB = 1 << 20
 SIZES = {"Little1": MIB, "Larger1": 1 << 30}
 MOST = 50 * MIB

@@ -21,7 +21,7 @@ from tests.support.imgur import contents, fault, images_served, new_album, put, 
 from tests.support.prefect_api import artifact
 from tests.support.processes import PROJECT, python
 
-pytestmark = pytest.mark.usefixtures("prefect_server")
+pytestmark = [pytest.mark.usefixtures("prefect_server"), pytest.mark.slow]
 
 
 def listed(tmp_path, rows, name="links.txt"):

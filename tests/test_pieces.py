@@ -15,7 +15,7 @@ from tests.support.albums import manifest, stored
 from tests.support.imgur import contents, new_album, put, served, told
 from tests.support.waiting import LONG
 
-pytestmark = pytest.mark.usefixtures("prefect_server")
+pytestmark = [pytest.mark.usefixtures("prefect_server"), pytest.mark.slow]
 
 MB = 1 << 20
 CONCURRENT = [Strategy.THREADS, Strategy.DASK, Strategy.ASYNC]

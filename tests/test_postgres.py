@@ -11,6 +11,7 @@ from tests.support.prefect_api import filtered
 from tests.support.processes import python
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.skipif(
         postgres_programs() is None and not os.environ.get("CI"),
         reason=f"PostgreSQL is not installed: {INSTALL}",

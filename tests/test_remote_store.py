@@ -37,7 +37,7 @@ from tests.support.prefect_api import make_limit
 from tests.support.processes import free_port, python
 from tests.support.waiting import LONG, eventually
 
-pytestmark = pytest.mark.usefixtures("prefect_server")
+pytestmark = [pytest.mark.usefixtures("prefect_server"), pytest.mark.slow]
 
 MIB = 1 << 20
 FEW_TRIES = {"config_kwargs": {"retries": {"mode": "standard", "total_max_attempts": 2}}}

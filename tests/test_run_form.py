@@ -7,6 +7,8 @@ import pytest
 from deployments.up import deploy
 from tests.support.prefect_api import ask, delete, read
 
+pytestmark = pytest.mark.slow
+
 NAMES = [
     "mirror-album/on-demand",
     "mirror-many/on-demand",

@@ -30,7 +30,7 @@ from tests.support.processes import PROJECT, python
 from tests.support.tasks import standing
 from tests.support.waiting import LONG, eventually
 
-pytestmark = pytest.mark.usefixtures("prefect_server")
+pytestmark = [pytest.mark.usefixtures("prefect_server"), pytest.mark.slow]
 
 
 def look(number, shared):

@@ -21,6 +21,8 @@ from benchmarks.report import Results, markdown
 from benchmarks.session import Session
 from benchmarks.sources import listed_by_nginx, nginx_program
 
+pytestmark = pytest.mark.slow
+
 needs_nginx = pytest.mark.skipif(
     nginx_program() is None and not os.environ.get("CI"), reason="apt install nginx-light"
 )

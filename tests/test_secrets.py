@@ -8,6 +8,8 @@ from flows.server import prefect_server
 from tests.support.imgur import contents, fault, new_album, put
 from tests.support.processes import python
 
+pytestmark = pytest.mark.slow
+
 ID, SECRET = "id0f5e1dc0ffee", "5ec2e7bab1ef00d"
 
 

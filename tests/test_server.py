@@ -8,6 +8,8 @@ import pytest
 
 from flows.server import PROJECT, ServerError, prefect_server
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_server_that_ends_at_once_is_said_with_its_log(tmp_path, monkeypatch):
     monkeypatch.setenv("PREFECT_SERVER_DATABASE_CONNECTION_URL", "nonsense")

@@ -19,6 +19,8 @@ from tests.support.prefect_api import artifacts, ask, delete, filtered, read
 from tests.support.processes import PROJECT, python
 from tests.support.waiting import LONG, eventually
 
+pytestmark = pytest.mark.slow
+
 PREFECT = [sys.executable, "-m", "prefect", "--no-prompt"]
 POOL = "imgur-mirror"
 
