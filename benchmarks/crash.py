@@ -29,7 +29,7 @@ from typing import Any
 import httpx
 
 from benchmarks.session import Session
-from flows.server import prefect_server
+from flows.cli.server import prefect_server
 from imgur_mirror.models import Strategy
 from standin.process import running
 

@@ -59,7 +59,7 @@ def _rows(name: str, url: str, home: Path, flows: Sequence[int], count: int) -> 
 @contextmanager
 def _server(url: str, home: Path) -> Iterator[None]:
     """Run a server on that database."""
-    from flows.server import prefect_server
+    from flows.cli.server import prefect_server
 
     before = os.environ.get(URL)
     os.environ[URL] = url

@@ -16,13 +16,13 @@ from prefect import flow
 
 from benchmarks.measuring import memory
 from flows.download_images import download_images
-from flows.heartbeat import own_heartbeats
 from flows.mirror_album import mirror_album
-from flows.parameters import Choice
-from imgur_mirror.address import parse
-from imgur_mirror.api import fetch_album
+from flows.support.heartbeat import own_heartbeats
+from flows.support.parameters import Choice
+from imgur_mirror.api.address import parse
+from imgur_mirror.api.client import fetch_album
+from imgur_mirror.download.plan import Splitting, plan
 from imgur_mirror.models import Download, Strategy
-from imgur_mirror.plan import Splitting, plan
 from imgur_mirror.settings import read_settings
 from imgur_mirror.store import album_folder
 

@@ -83,7 +83,7 @@ class Suite:
 
     def _measured(self, names: Sequence[str], options: Options) -> Iterator[tuple[str, Section]]:
         # Imported late, since `--help` needs none of it.
-        from flows.server import prefect_server
+        from flows.cli.server import prefect_server
 
         with prefect_server(options.ground / "prefect"):
             os.environ["PREFECT_LOGGING_LEVEL"] = "WARNING"

@@ -4,9 +4,9 @@ import os
 import sys
 from pathlib import Path
 
-from flows.command_line import main
+from flows.cli.command_line import main
+from flows.cli.server import ServerError, prefect_server
 from flows.compare_strategies import compare_strategies, comparison_text
-from flows.server import ServerError, prefect_server
 from standin.process import running
 
 ALBUM = "PdA9Amq"

@@ -16,7 +16,7 @@ from prefect.events.schemas.automations import AutomationCore, EventTrigger, Pos
 from prefect.events.schemas.events import ResourceSpecification
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 
-from flows.server import ServerError, prefect_api
+from flows.cli.server import ServerError, prefect_api
 
 __all__ = ["NoSuchBlock", "automation", "notify"]
 

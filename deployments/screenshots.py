@@ -12,8 +12,8 @@ from playwright.sync_api import Page, sync_playwright
 
 from deployments.demo import ALBUM, HOME, PROFILE, TIME_SCALE, settings
 from deployments.up import deploy
+from flows.cli.server import prefect_server
 from flows.mirror_album import mirror_album
-from flows.server import prefect_server
 from standin.process import running
 
 __all__ = ["CHROMIUM", "FLAGS"]

@@ -12,7 +12,7 @@ from prefect.schedules import Cron, Schedule
 
 from deployments.demo import HOME
 from deployments.watch import watch
-from flows.server import PROJECT, ServerError, prefect_api
+from flows.cli.server import PROJECT, ServerError, prefect_api
 
 __all__ = ["deployments"]
 

@@ -14,9 +14,9 @@ from prefect.variables import Variable
 
 from deployments.demo import HOME
 from deployments.watch import watch
-from flows.command_line import refusal
+from flows.cli.command_line import refusal
+from flows.cli.server import PROJECT, ServerError, prefect_api, stop
 from flows.mirror_albums import VARIABLE
-from flows.server import PROJECT, ServerError, prefect_api, stop
 
 __all__ = ["deploy", "up", "worker"]
 

@@ -11,7 +11,7 @@ import httpx
 from prefect.client.orchestration import get_client
 from prefect.events.schemas.automations import AutomationCore
 
-from flows.server import ServerError, prefect_api
+from flows.cli.server import ServerError, prefect_api
 
 __all__ = ["automation", "watch"]
 

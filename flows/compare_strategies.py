@@ -10,20 +10,20 @@ from prefect.flows import flow
 from prefect.states import Completed, Failed
 from pydantic import Field
 
-from flows.advice import keep_advice
-from flows.heartbeat import heartbeat
-from flows.hooks import say_why
-from flows.mirroring import mirror
-from flows.parameters import AlbumAddress, Workers, album_name
-from imgur_mirror.address import BadAddress, parse
-from imgur_mirror.advice import advised
-from imgur_mirror.answers import ApiError
-from imgur_mirror.comparison import Comparison, comparison_headline, comparison_text
+from flows.support.advice import keep_advice
+from flows.support.heartbeat import heartbeat
+from flows.support.hooks import say_why
+from flows.support.mirroring import mirror
+from flows.support.parameters import AlbumAddress, Workers, album_name
+from imgur_mirror.api.address import BadAddress, parse
+from imgur_mirror.api.responses import ApiError
+from imgur_mirror.compare.advice import advised
+from imgur_mirror.compare.comparison import Comparison, comparison_headline, comparison_text
+from imgur_mirror.compare.points import points, side_by_side, steps
 from imgur_mirror.models import Album, Mirrored, Outcome, Strategy
-from imgur_mirror.report import missing
+from imgur_mirror.report.album import missing
 from imgur_mirror.settings import BadSettings, Settings, read_settings
 from imgur_mirror.store import StoreError, album_folder, downloads_root
-from imgur_mirror.sweep import points, side_by_side, steps
 from tasks.album import fetch_album
 from tasks.credentials import access
 from tasks.history import earlier_comparisons
@@ -128,6 +128,6 @@ def _differing(
 
 
 if __name__ == "__main__":
-    from flows.command_line import main
+    from flows.cli.command_line import main
 
     sys.exit(main(compare_strategies, comparison_text))

@@ -7,11 +7,11 @@ from prefect.flows import flow
 from prefect.futures import PrefectFuture
 from prefect.utilities.annotations import quote, unmapped
 
-from flows.heartbeat import heartbeat, own_heartbeats
-from flows.runner import downloading_runner
-from imgur_mirror.batch import Batch, BatchFailed, together
+from flows.support.heartbeat import heartbeat, own_heartbeats
+from flows.support.runner import downloading_runner
+from imgur_mirror.download.batch import Batch, BatchFailed, together
+from imgur_mirror.download.plan import Plan
 from imgur_mirror.models import Download, Outcome, Strategy
-from imgur_mirror.plan import Plan
 from imgur_mirror.settings import Wire
 from imgur_mirror.store import AlbumFolder
 from runners import connections_each

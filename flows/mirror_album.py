@@ -8,15 +8,15 @@ from prefect.client.schemas.objects import State
 from prefect.flows import flow
 from prefect.states import Completed, Failed
 
-from flows.advice import choose
-from flows.heartbeat import heartbeat
-from flows.hooks import say_why
-from flows.mirroring import Incomplete, mirror
-from flows.parameters import AlbumAddress, Choice, Workers, album_name
-from imgur_mirror.address import BadAddress, parse
-from imgur_mirror.answers import ApiError
+from flows.support.advice import choose
+from flows.support.heartbeat import heartbeat
+from flows.support.hooks import say_why
+from flows.support.mirroring import Incomplete, mirror
+from flows.support.parameters import AlbumAddress, Choice, Workers, album_name
+from imgur_mirror.api.address import BadAddress, parse
+from imgur_mirror.api.responses import ApiError
 from imgur_mirror.models import Mirrored, Strategy
-from imgur_mirror.report import headline, missing
+from imgur_mirror.report.album import headline, missing
 from imgur_mirror.settings import BadSettings, read_settings
 from imgur_mirror.store import StoreError, album_folder
 from runners import start_forkserver
@@ -72,6 +72,6 @@ def mirror_album(
 
 
 if __name__ == "__main__":
-    from flows.command_line import main
+    from flows.cli.command_line import main
 
     sys.exit(main(mirror_album, headline))

@@ -12,18 +12,18 @@ from prefect.flows import flow
 from prefect.states import Completed, Failed
 from prefect.variables import Variable
 
-from flows.advice import Chosen, choose
-from flows.heartbeat import heartbeat, own_heartbeats
-from flows.hooks import say_why
+from flows.cli.stopping import go_on
 from flows.mirror_album import mirror_album
-from flows.mirroring import Incomplete
-from flows.parameters import AlbumAddress, Choice, Workers
-from flows.stopping import go_on
-from imgur_mirror.address import BadAddress, Kind, parse
-from imgur_mirror.answers import ApiError, BadCredentials, RateLimited
+from flows.support.advice import Chosen, choose
+from flows.support.heartbeat import heartbeat, own_heartbeats
+from flows.support.hooks import say_why
+from flows.support.mirroring import Incomplete
+from flows.support.parameters import AlbumAddress, Choice, Workers
+from imgur_mirror.api.address import BadAddress, Kind, parse
+from imgur_mirror.api.responses import ApiError, BadCredentials, RateLimited
 from imgur_mirror.models import AlbumResult, Mirrored
+from imgur_mirror.report.albums import summary_headline, summary_text
 from imgur_mirror.settings import BadSettings, Settings, read_settings
-from imgur_mirror.summary import summary_headline, summary_text
 from tasks.album import fetch_account_albums
 from tasks.credentials import access
 from tasks.publish import publish_summary
@@ -147,6 +147,6 @@ def _refusal(ended: Sequence[Ended]) -> object:
 
 
 if __name__ == "__main__":
-    from flows.command_line import main
+    from flows.cli.command_line import main
 
     sys.exit(main(mirror_albums, summary_text))

@@ -14,19 +14,19 @@ from prefect.states import Completed, Failed
 from prefect.task_runners import TaskRunner
 from pydantic import Field
 
-from flows.heartbeat import heartbeat, own_heartbeats
-from flows.hooks import say_why
-from flows.parameters import Workers
-from flows.progress import ProgressArtifact
-from flows.runner import downloading_runner
-from flows.shard_queue import Found, ShardQueue
-from imgur_mirror.address import Kind
+from flows.support.heartbeat import heartbeat, own_heartbeats
+from flows.support.hooks import say_why
+from flows.support.parameters import Workers
+from flows.support.progress import ProgressArtifact
+from flows.support.runner import downloading_runner
+from flows.support.shard_queue import Found, ShardQueue
+from imgur_mirror.api.address import Kind
+from imgur_mirror.bulk.job import Job, Shard, job_name, opened_job, shards
+from imgur_mirror.bulk.source import BadSource, Source, open_source
+from imgur_mirror.bulk.summary import job_headline, job_lacks
 from imgur_mirror.models import Strategy
 from imgur_mirror.settings import BadSettings, Settings, Wire, read_settings
-from imgur_mirror.shards import Job, Shard, job_name, opened_job, shards
-from imgur_mirror.source import BadSource, Source, open_source
 from imgur_mirror.store import StoreError
-from imgur_mirror.tallies import job_headline, job_lacks
 from runners import connections_each
 from tasks.images import Manner
 from tasks.limit import limited
@@ -185,6 +185,6 @@ def described(found: Found) -> str:
 
 
 if __name__ == "__main__":
-    from flows.command_line import main
+    from flows.cli.command_line import main
 
     sys.exit(main(mirror_many, described))

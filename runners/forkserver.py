@@ -17,7 +17,7 @@ PRELOAD = (
     "prefect_dask",
     "runners.dask",
     # What a task imports as it first runs.
-    "imgur_mirror.transfer",
+    "imgur_mirror.download.requests_client",
 )
 PROJECT = ("flows", "imgur_mirror", "runners", "tasks")
 

@@ -3,7 +3,7 @@
 from prefect.cache_policies import NO_CACHE
 from prefect.tasks import Task, task
 
-from imgur_mirror.address import Address
+from imgur_mirror.api.address import Address
 from imgur_mirror.models import Album
 from imgur_mirror.settings import Access
 from tasks.retries import patient
@@ -14,9 +14,9 @@ __all__ = ["fetch_account_albums", "fetch_album"]
 @task(name="fetch-album", task_run_name="{address.id}", cache_policy=NO_CACHE)
 def _fetch_album(address: Address, access: Access) -> Album:
     # Imported where it is used: imgurpython brings an HTTP library that not every worker needs.
-    from imgur_mirror import api
+    from imgur_mirror.api import client
 
-    return api.fetch_album(address, access)
+    return client.fetch_album(address, access)
 
 
 def fetch_album(address: Address, access: Access) -> Album:
@@ -31,9 +31,9 @@ def fetch_album(address: Address, access: Access) -> Album:
 
 @task(name="fetch-account", task_run_name="{address.id}", cache_policy=NO_CACHE)
 def _fetch_account_albums(address: Address, access: Access) -> list[str]:
-    from imgur_mirror import api
+    from imgur_mirror.api import client
 
-    return api.fetch_account_albums(address, access)
+    return client.fetch_account_albums(address, access)
 
 
 def fetch_account_albums(address: Address, access: Access) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 from prefect.cache_policies import NO_CACHE
 from prefect.tasks import Task, task
 
-from imgur_mirror.batch import Batch, BatchFailed, settled
+from imgur_mirror.download.batch import Batch, BatchFailed, settled
 from imgur_mirror.models import Download, Strategy
 from imgur_mirror.settings import Wire
 from imgur_mirror.store import AlbumFolder
@@ -52,12 +52,12 @@ def _fetching(
 ) -> Iterator[Callable[[Batch], tuple[Download, ...]]]:
     # Either HTTP library is imported where it is used: a flow needs one of the two.
     if connections > 1:
-        from imgur_mirror.transfer_async import fetching_at_once
+        from imgur_mirror.download.aiohttp_client import fetching_at_once
 
         with fetching_at_once(folder, wire, connections) as fetch:
             yield fetch
     else:
-        from imgur_mirror.transfer import fetch_batch
+        from imgur_mirror.download.requests_client import fetch_batch
 
         yield lambda batch: fetch_batch(batch, folder, wire)
 
@@ -67,7 +67,7 @@ async def download_async(
     batch: Batch, folder: AlbumFolder, wire: Wire, manner: Manner
 ) -> tuple[Download, ...]:
     """Fetch one batch over one of the loop's connections."""
-    from imgur_mirror.transfer_async import fetch_batch_async
+    from imgur_mirror.download.aiohttp_client import fetch_batch_async
 
     if manner.limit is None:
         return await fetch_batch_async(batch, folder, wire)

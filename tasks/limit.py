@@ -17,11 +17,11 @@ from httpx import HTTPStatusError
 from prefect.client.orchestration import get_client
 from prefect.exceptions import ObjectNotFound
 
-from imgur_mirror.batch import Batch
-from imgur_mirror.disk import try_lock
-from imgur_mirror.folder import Outcomes
+from imgur_mirror.download.batch import Batch
 from imgur_mirror.settings import BadSettings, Wire
 from imgur_mirror.store import AlbumFolder
+from imgur_mirror.store.base import Outcomes
+from imgur_mirror.store.fs import try_lock
 
 __all__ = ["Limit", "limited"]
 

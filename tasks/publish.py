@@ -9,18 +9,19 @@ from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 from prefect.tasks import task
 
-from imgur_mirror import comparison, report
-from imgur_mirror.charts import data_address
-from imgur_mirror.comparison import Comparison
-from imgur_mirror.contact_sheet import PAGE, Sheet, contact_sheet, sheet_markdown
-from imgur_mirror.disk import StoreError
+from imgur_mirror.api.file_names import artifact_key
+from imgur_mirror.compare import comparison
+from imgur_mirror.compare.bar_chart import data_address
+from imgur_mirror.compare.comparison import Comparison
+from imgur_mirror.compare.points import side_by_side
 from imgur_mirror.models import AlbumResult, Mirrored, Outcome
-from imgur_mirror.names import artifact_key
-from imgur_mirror.pages import page, write_page
+from imgur_mirror.report import album as report
+from imgur_mirror.report.albums import summary_headline, summary_rows
+from imgur_mirror.report.contact_sheet import PAGE, Sheet, contact_sheet, sheet_markdown
+from imgur_mirror.report.report_folder import page, write_page
+from imgur_mirror.report.waterfall import waterfall
 from imgur_mirror.store import AlbumFolder
-from imgur_mirror.summary import summary_headline, summary_rows
-from imgur_mirror.sweep import side_by_side
-from imgur_mirror.waterfall import waterfall
+from imgur_mirror.store.fs import StoreError
 from tasks.quoted import quoted
 
 __all__ = ["publish_comparison", "publish_mirror", "publish_summary"]

@@ -8,12 +8,12 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.tasks import Task, task
 
-from imgur_mirror.address import Address, Kind
+from imgur_mirror.api.address import Address, Kind
+from imgur_mirror.bulk.job import Job, Shard, Tally
+from imgur_mirror.bulk.shard_run import ShardRun
+from imgur_mirror.bulk.summary import job_headline, job_markdown
 from imgur_mirror.models import Album, Strategy
 from imgur_mirror.settings import Wire, read_settings
-from imgur_mirror.shard_run import ShardRun
-from imgur_mirror.shards import Job, Shard, Tally
-from imgur_mirror.tallies import job_headline, job_markdown
 from tasks.credentials import access
 from tasks.images import Manner
 from tasks.log import drop_lines_of
@@ -35,10 +35,10 @@ def _listed(address: Address) -> Album:
 
     The client id is read where it is used, and so is sent to no other process.
     """
-    from imgur_mirror import api
+    from imgur_mirror.api import client
 
     with _listing:
-        return api.fetch_album(address, access(read_settings()))
+        return client.fetch_album(address, access(read_settings()))
 
 
 def _run(shard: Shard, job: Job, wire: Wire, bare: Kind) -> ShardRun:
@@ -48,7 +48,7 @@ def _run(shard: Shard, job: Job, wire: Wire, bare: Kind) -> ShardRun:
 @task(name=NAME, task_run_name="{shard}", cache_policy=NO_CACHE)
 def mirror_shard(shard: Shard, job: Job, wire: Wire, bare: Kind, manner: Manner) -> Tally:
     """Fetch one shard over so many threads."""
-    from imgur_mirror.shard_transfer import at_once, fetch_shard
+    from imgur_mirror.bulk.shard_fetch import at_once, fetch_shard
 
     parts = manner.limit.parts if manner.limit else at_once
     run = _run(shard, job, wire, bare)
@@ -58,7 +58,7 @@ def mirror_shard(shard: Shard, job: Job, wire: Wire, bare: Kind, manner: Manner)
 @task(name=NAME, task_run_name="{shard}", cache_policy=NO_CACHE)
 def mirror_shard_alone(shard: Shard, job: Job, wire: Wire, bare: Kind, manner: Manner) -> Tally:
     """Fetch one shard over so many connections of this process."""
-    from imgur_mirror.shard_transfer import at_once_async, fetch_shard_alone
+    from imgur_mirror.bulk.shard_fetch import at_once_async, fetch_shard_alone
 
     parts = manner.limit.parts_async if manner.limit else at_once_async
     run = _run(shard, job, wire, bare)
@@ -70,7 +70,7 @@ async def mirror_shard_async(
     shard: Shard, job: Job, wire: Wire, bare: Kind, manner: Manner
 ) -> Tally:
     """Fetch one shard over so many of the loop's connections."""
-    from imgur_mirror.shard_transfer import at_once_async, fetch_shard_async
+    from imgur_mirror.bulk.shard_fetch import at_once_async, fetch_shard_async
 
     parts = manner.limit.parts_async if manner.limit else at_once_async
     run = _run(shard, job, wire, bare)

@@ -38,7 +38,7 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real server with a home of its own, used by everything in this process; its API's URL."""
     from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
-    from flows.server import prefect_server
+    from flows.cli.server import prefect_server
 
     with (
         prefect_server(tmp_path_factory.mktemp("prefect")) as url,

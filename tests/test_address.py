@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imgur_mirror.address import Address, BadAddress, Kind, parse
+from imgur_mirror.api.address import Address, BadAddress, Kind, parse
 
 HOSTS = ["imgur.com", "www.imgur.com", "m.imgur.com", "i.imgur.com", "imgur.io", "m.imgur.io"]
 SCHEMES = ["", "http://", "https://", "HTTPS://", "//"]

@@ -4,14 +4,14 @@ import pytest
 from prefect.client.orchestration import get_client
 from prefect.variables import Variable
 
-from flows.advice import VARIABLE, choose
 from flows.compare_strategies import compare_strategies
 from flows.mirror_album import mirror_album
 from flows.mirror_albums import mirror_albums
-from flows.parameters import Choice
-from imgur_mirror.advice import Advice, BadAdvice, advised, read_advice
+from flows.support.advice import VARIABLE, choose
+from flows.support.parameters import Choice
+from imgur_mirror.compare.advice import Advice, BadAdvice, advised, read_advice
+from imgur_mirror.compare.points import Point
 from imgur_mirror.models import Outcome, Strategy
-from imgur_mirror.sweep import Point
 from tests.support.imgur import contents, fault, new_album
 
 pytestmark = pytest.mark.slow

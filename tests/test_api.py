@@ -17,8 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from imgur_mirror.address import Address, BadAddress, parse
-from imgur_mirror.api import (
+from imgur_mirror.api.address import Address, BadAddress, parse
+from imgur_mirror.api.client import (
     AlbumNotFound,
     Answer,
     ApiError,

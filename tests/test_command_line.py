@@ -4,12 +4,12 @@ import subprocess
 
 import pytest
 
-from flows.command_line import main
+from flows.cli.command_line import main
 from flows.compare_strategies import compare_strategies
 from flows.mirror_album import mirror_album
 from flows.mirror_albums import mirror_albums
 from imgur_mirror.models import Strategy
-from imgur_mirror.report import headline
+from imgur_mirror.report.album import headline
 from tests.support.imgur import contents, fault, new_album, put
 from tests.support.processes import python
 

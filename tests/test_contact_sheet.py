@@ -14,11 +14,11 @@ import pytest
 from markdown_it import MarkdownIt
 from PIL import Image as Picture
 
-from imgur_mirror.contact_sheet import PAGE, Sheet, Tile, contact_sheet, sheet_markdown
 from imgur_mirror.models import Album, Download, Image, Mirrored, Outcome, Strategy, Timings
-from imgur_mirror.pages import REPORTS, read_page, write_page
+from imgur_mirror.report.contact_sheet import PAGE, Sheet, Tile, contact_sheet, sheet_markdown
+from imgur_mirror.report.report_folder import REPORTS, read_page, write_page
+from imgur_mirror.report.thumbnails import SIDE, thumbnails
 from imgur_mirror.store import StoreError, album_folder
-from imgur_mirror.thumbnails import SIDE, thumbnails
 
 
 @pytest.fixture

@@ -15,9 +15,9 @@ import pytest
 
 from benchmarks.session import members
 from deployments.watch import automation
-from flows import server
+from flows.cli import server
+from imgur_mirror.api.file_names import artifact_key
 from imgur_mirror.models import Strategy
-from imgur_mirror.names import artifact_key
 from standin.process import running
 from tests.support.imgur import environment, put, told
 from tests.support.prefect_api import ask, delete, filtered, read

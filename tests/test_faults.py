@@ -16,8 +16,8 @@ import pytest
 from prefect.settings import PREFECT_API_URL
 
 from flows.mirror_album import mirror_album
+from imgur_mirror.api.file_names import artifact_key
 from imgur_mirror.models import Strategy
-from imgur_mirror.names import artifact_key
 from standin.process import running
 from tests.support.prefect_api import artifacts
 
@@ -403,18 +403,15 @@ STALLS = {"stall": 0, "stall-mid": 10 * KIB}
 """Of each kind, how much is sent before the connection falls silent."""
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_a_connection_that_falls_silent_is_given_up(way, standin, tmp_path):
+@pytest.mark.parametrize("strategy", Strategy)
+def test_a_connection_that_falls_silent_is_given_up(strategy, standin, tmp_path):
     """A busy machine may be as silent for as long: there may be more attempts than are needed."""
-    name = f"Stalls{WAYS.index(way)}"
+    name = f"Stalls{list(Strategy).index(strategy)}"
     images = standin.album(name, count=len(STALLS), bytes=20 * KIB)
     for image, kind in zip(images, STALLS, strict=True):
         standin.call("PUT", f"faults/{image['id']}", fault(kind, 1))
 
-    with placed_by(way):
-        run = mirror(
-            standin, name, images, tmp_path, strategy_of(way), read_timeout=LIMIT, retries=20
-        )
+    run = mirror(standin, name, images, tmp_path, strategy, read_timeout=LIMIT, retries=20)
 
     assert run.state.is_completed()
     assert run.names == {image["name"] for image in images}

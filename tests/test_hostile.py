@@ -15,15 +15,15 @@ import pytest
 from pydantic import SecretStr
 
 from flows.mirror_album import mirror_album
-from imgur_mirror import api
-from imgur_mirror.address import parse
-from imgur_mirror.batch import Batch, BatchFailed
+from imgur_mirror.api import client
+from imgur_mirror.api.address import parse
+from imgur_mirror.download.aiohttp_client import fetch_batch_async
+from imgur_mirror.download.batch import Batch, BatchFailed
+from imgur_mirror.download.requests_client import fetch_batch
+from imgur_mirror.http.aiohttp_session import connections
 from imgur_mirror.models import Image, Outcome, Piece, Strategy
-from imgur_mirror.sessions_async import connections
 from imgur_mirror.settings import Access, Wire
 from imgur_mirror.store import LocalFolder
-from imgur_mirror.transfer import fetch_batch
-from imgur_mirror.transfer_async import fetch_batch_async
 from standin.process import running
 from tests.support.imgur import environment, told
 
@@ -612,8 +612,8 @@ def test_credentials_follow_no_redirect_of_the_api(standin, trap):
     told(standin, "PUT", "api-faults", fault)
     access = Access(f"{standin}/", SecretStr("standin"), None, retries=0)
 
-    with pytest.raises(api.ApiError):
-        api.fetch_album(parse("Moved01"), access)
+    with pytest.raises(client.ApiError):
+        client.fetch_album(parse("Moved01"), access)
 
     assert trap.connections == 0
 

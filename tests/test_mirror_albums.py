@@ -9,10 +9,10 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter
 from prefect.variables import Variable
 
-from flows.command_line import main
+from flows.cli.command_line import main
 from flows.mirror_albums import mirror_albums
 from imgur_mirror.models import Outcome
-from imgur_mirror.summary import summary_text
+from imgur_mirror.report.albums import summary_text
 from tests.support.albums import stored
 from tests.support.imgur import contents, fault, new_album, put
 from tests.support.prefect_api import artifact
@@ -177,7 +177,7 @@ def test_a_call_without_a_client_id_is_a_wrong_call(imgur, downloads, monkeypatc
 STOPPED = """
 import os, signal, sys, time
 from flows import mirror_albums
-from flows.command_line import main
+from flows.cli.command_line import main
 
 begun = []
 

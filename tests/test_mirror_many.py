@@ -10,12 +10,12 @@ import pyarrow.dataset
 import pytest
 from prefect import flow, task
 
-from flows.command_line import main
+from flows.cli.command_line import main
 from flows.mirror_many import described, mirror_many
-from flows.shard_queue import ShardQueue
+from flows.support.shard_queue import ShardQueue
+from imgur_mirror.bulk.job import Job, Tally, opened_job, shards
+from imgur_mirror.bulk.source import open_source
 from imgur_mirror.models import Strategy
-from imgur_mirror.shards import Job, Tally, opened_job, shards
-from imgur_mirror.source import open_source
 from runners import task_runner
 from tests.support.imgur import contents, fault, images_served, new_album, put, told
 from tests.support.prefect_api import artifact
@@ -212,7 +212,7 @@ def test_what_is_missing_is_status_1(downloads, tmp_path, capsys):
 
 
 def test_the_job_is_shown_as_it_goes(imgur, downloads, tmp_path, monkeypatch):
-    monkeypatch.setattr("flows.shard_queue.UPDATE", 0.01)
+    monkeypatch.setattr("flows.support.shard_queue.UPDATE", 0.01)
     mirror_many(listed(tmp_path, links(imgur, new_album(imgur, count=9, bytes=3000))), shard_size=2)
     assert float(artifact("many-links")) == 100
 

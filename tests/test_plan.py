@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imgur_mirror.manifest import Entry
+from imgur_mirror.download.plan import REQUEST, UNKNOWN_IMAGE, UNKNOWN_VIDEO, plan
 from imgur_mirror.models import Album, Image, Outcome
-from imgur_mirror.plan import REQUEST, UNKNOWN_IMAGE, UNKNOWN_VIDEO, plan
+from imgur_mirror.store.manifest import Entry
 
 MD5 = "d41d8cd98f00b204e9800998ecf8427e"
 

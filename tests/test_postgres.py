@@ -5,7 +5,7 @@ import os
 import pytest
 
 from benchmarks.postgres import INSTALL, postgres, postgres_programs
-from flows.server import prefect_server
+from flows.cli.server import prefect_server
 from tests.support.imgur import contents, new_album
 from tests.support.prefect_api import filtered
 from tests.support.processes import python

@@ -12,17 +12,16 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from imgur_mirror.charts import bar_chart, data_address, duration
-from imgur_mirror.comparison import (
+from imgur_mirror.compare.bar_chart import bar_chart, data_address, duration
+from imgur_mirror.compare.comparison import (
     Comparison,
     comparison_headline,
     comparison_markdown,
     comparison_pictures,
     comparison_rows,
 )
-from imgur_mirror.markdown import text_table
 from imgur_mirror.models import Download, Outcome, Strategy
-from imgur_mirror.report import (
+from imgur_mirror.report.album import (
     Pictures,
     fetched,
     headline,
@@ -31,6 +30,7 @@ from imgur_mirror.report import (
     missing,
     planned,
 )
+from imgur_mirror.report.tables import text_table
 from tests.support.rows import SVG, image, measured, mirror
 
 PARTS = ("start-up", "download")
@@ -408,8 +408,8 @@ def test_data_address():
 def test_reports_cost_no_chart_library_to_import():
     heavy = "{'matplotlib', 'PIL', 'numpy'} & set(sys.modules)"
     code = (
-        "import sys, imgur_mirror.comparison, imgur_mirror.report, imgur_mirror.waterfall,"
-        " imgur_mirror.contact_sheet;"
+        "import sys, imgur_mirror.compare.comparison, imgur_mirror.report.album,"
+        " imgur_mirror.report.waterfall, imgur_mirror.report.contact_sheet;"
         f"sys.exit(bool({heavy}))"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

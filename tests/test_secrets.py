@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from flows.server import prefect_server
+from flows.cli.server import prefect_server
 from tests.support.imgur import contents, fault, new_album, put
 from tests.support.processes import python
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from flows.server import PROJECT, ServerError, prefect_server
+from flows.cli.server import PROJECT, ServerError, prefect_server
 
 pytestmark = pytest.mark.slow
 
@@ -20,7 +20,7 @@ def test_a_server_that_ends_at_once_is_said_with_its_log(tmp_path, monkeypatch):
 CODE = """
 import sys
 from pathlib import Path
-from flows.server import prefect_server
+from flows.cli.server import prefect_server
 with prefect_server(Path(sys.argv[1])):
     pass
 """

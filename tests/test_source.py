@@ -9,10 +9,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from imgur_mirror.address import Address, BadAddress, Kind
-from imgur_mirror.links import read_link
-from imgur_mirror.shards import Shard, shards
-from imgur_mirror.source import BadSource, open_source
+from imgur_mirror.api.address import Address, BadAddress, Kind
+from imgur_mirror.bulk.job import Shard, shards
+from imgur_mirror.bulk.links import read_link
+from imgur_mirror.bulk.source import BadSource, open_source
 
 LINKS = [f"https://i.imgur.com/{number:07}.jpg" for number in range(2345)]
 

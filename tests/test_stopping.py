@@ -10,7 +10,7 @@ LONG = 60
 
 COMMAND = """
 import os, sys, threading, time
-from flows import stopping
+from flows.cli import stopping
 
 stopping.PATIENCE = 1
 

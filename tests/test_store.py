@@ -17,9 +17,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imgur_mirror.manifest import outcomes_in
 from imgur_mirror.models import Album, Download, Image, Outcome
 from imgur_mirror.store import LocalFolder, StoreError, album_folder
+from imgur_mirror.store.manifest import outcomes_in
 
 MIB = 1 << 20
 MANIFEST = "album.json"

@@ -8,17 +8,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imgur_mirror.comparison import (
+from imgur_mirror.compare.comparison import (
     Comparison,
     comparison_markdown,
     comparison_pictures,
     comparison_rows,
     comparison_text,
 )
-from imgur_mirror.curve import curve_chart
-from imgur_mirror.history import earlier_in, history_rows, slowdowns
+from imgur_mirror.compare.curve import curve_chart
+from imgur_mirror.compare.history import earlier_in, history_rows, slowdowns
+from imgur_mirror.compare.points import is_sweep, points, side_by_side, steps, sweep_rows
 from imgur_mirror.models import Outcome, Strategy
-from imgur_mirror.sweep import is_sweep, points, side_by_side, steps, sweep_rows
 from tests.support.rows import SVG, image, measured, mirror
 
 SWEEP = (

@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 import pytest
 
 from imgur_mirror.models import Album, Download, Mirrored, Outcome, Strategy, Timings
-from imgur_mirror.waterfall import waterfall
+from imgur_mirror.report.waterfall import waterfall
 from tests.support.rows import BEGAN, SVG
 
 KINDS = ("waiting", "transfer", "several-requests", "no-file", "idle", "queued")

@@ -10,9 +10,9 @@ import sys
 import pytest
 import yaml
 
-from flows.server import stop
+from flows.cli.server import stop
+from imgur_mirror.api.file_names import artifact_key
 from imgur_mirror.models import Strategy
-from imgur_mirror.names import artifact_key
 from tests.support.albums import stored
 from tests.support.imgur import contents, environment, images_served, new_album, put
 from tests.support.prefect_api import artifacts, ask, delete, filtered, read

@@ -2,10 +2,10 @@
 
 import hashlib
 
+from imgur_mirror.download.pacing import Pace
+from imgur_mirror.download.whole_file import WholeExchange
 from imgur_mirror.models import Image, Piece
-from imgur_mirror.pace import Pace
 from imgur_mirror.settings import Settings
-from imgur_mirror.whole import WholeExchange
 
 __all__ = ["body_of", "exchange_of"]
 

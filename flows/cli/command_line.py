@@ -1,0 +1,169 @@
+"""A flow from the shell: its parameters as arguments, its outcome as the exit status."""
+
+import gc
+import logging
+import sys
+from argparse import ArgumentParser
+from collections.abc import Callable, Iterable, Sequence
+from enum import Enum
+from typing import Any
+
+from prefect.client.schemas.objects import State
+from prefect.exceptions import ParameterTypeError
+from prefect.flows import Flow
+from prefect.utilities.callables import parameter_schema
+from pydantic import ValidationError
+
+from flows.cli.server import ServerError, prefect_api, send_events
+from flows.cli.stopping import Stopped, stoppable
+from flows.support.heartbeat import own_heartbeats
+from imgur_mirror.api.address import BadAddress, parse
+from imgur_mirror.api.responses import BadCredentials
+from imgur_mirror.bulk.source import open_source
+from imgur_mirror.settings import BadSettings, Settings, read_settings
+from imgur_mirror.store import StoreError, album_folder
+
+__all__ = ["main", "refusal"]
+
+DONE, MISSING, WRONG_CALL = 0, 1, 2
+INVALID = "Flow run received invalid parameters: - "
+
+
+def main(
+    flow: Flow[..., Any], described: Callable[[Any], str], arguments: Sequence[str] | None = None
+) -> int:
+    """Run a flow with the shell's arguments, print what it found, and give the exit status.
+
+    0: all is there. 1: something is missing; standard error says what. 2: the call or the
+    settings are wrong; standard error says how to mend them. 130 and 143: it was stopped, by
+    Ctrl-C or by SIGTERM; the process then ends soon, if need be by force (`stoppable`).
+    """
+    # All that was imported stays: no garbage collection need look at it again.
+    gc.freeze()
+    parameters = vars(_parser(flow).parse_args(arguments))
+    try:
+        checked = _checked(flow, parameters)
+        settings = read_settings()
+        _check_input(checked, settings)
+        album_folder(checked.get("downloads") or settings.downloads, "album")
+    except (BadAddress, BadSettings, StoreError) as error:
+        return _fail(str(error), WRONG_CALL)
+    except (ParameterTypeError, ValidationError) as error:
+        return _fail(_one_line(error), WRONG_CALL)
+    try:
+        with stoppable(), prefect_api(), own_heartbeats():
+            state: State[Any] = flow(**checked, return_state=True)  # type: ignore[assignment]
+            send_events()
+            return _outcome(state, described)
+    except ServerError as error:
+        return _fail(str(error), MISSING)
+    except Stopped as stopped:
+        return _fail(str(stopped), stopped.status)
+
+
+def _checked(flow: Flow[..., Any], parameters: dict[str, Any]) -> dict[str, Any]:
+    """Read the parameters as the flow does, without the log of what is wrong: that is said once."""
+    log = logging.getLogger("prefect.flows")
+    log.disabled = True
+    try:
+        return flow.validate_parameters(parameters)
+    finally:
+        log.disabled = False
+
+
+def _check_input(checked: dict[str, Any], settings: Settings) -> None:
+    """Refuse what names nothing; links to images, as a file has them, need no client id."""
+    if "source" in checked:
+        open_source(checked["source"])
+        return
+    for album in checked.get("albums", [checked.get("album")]):
+        parse(album)
+    _check_credentials(settings)
+
+
+def refusal(albums: Iterable[str]) -> str | None:
+    """Say why the first that names nothing at Imgur is refused; None where all name something."""
+    for album in albums:
+        try:
+            parse(album)
+        except BadAddress as error:
+            return str(error)
+    return None
+
+
+def _check_credentials(settings: Settings) -> None:
+    if settings.client_id is None and settings.credentials_block is None:
+        raise BadSettings(
+            "Imgur's API asks for a client id, and none is set: set IMGUR_CLIENT_ID, in the "
+            "environment or in .env, or name a Prefect block by IMGUR_CREDENTIALS_BLOCK"
+        )
+
+
+def _outcome(state: State[Any], described: Callable[[Any], str]) -> int:
+    if state.is_completed():
+        print(described(state.result()))
+        return DONE
+    error = state.result(raise_on_failure=False)
+    wrong = isinstance(error, BadAddress | BadSettings | BadCredentials)
+    return _fail(state.message or f"the run ended {state.name}", WRONG_CALL if wrong else MISSING)
+
+
+def _fail(sentence: str, status: int) -> int:
+    print(sentence, file=sys.stderr)
+    return status
+
+
+def _one_line(error: Exception) -> str:
+    """Say which argument is wrong and why, out of pydantic's several lines."""
+    return " ".join(str(error).split()).replace(INVALID, "wrong call: ")
+
+
+def _parser(flow: Flow[..., Any]) -> ArgumentParser:
+    """Make a parser of the flow's own parameters, which the run form shows as well."""
+    about = (flow.description or "").partition("\n")[0]
+    module = f"flows.{flow.name.replace('-', '_')}"
+    parser = ArgumentParser(prog=f"python -m {module}", description=about)
+    schema = parameter_schema(flow)
+    for number, (name, field) in enumerate(schema.properties.items()):
+        # argparse takes % for its own
+        help_text = f"{field.get('description', '')}{_bounds(field)}".replace("%", "%%")
+        if number:
+            choices = _choices(field, schema.definitions or {})
+            parser.add_argument(f"--{name}", help=help_text, **_option(field, choices))
+        else:
+            several = "*" if field.get("type") == "array" else None
+            parser.add_argument(
+                name, metavar=name.upper().removesuffix("S"), help=help_text, nargs=several
+            )
+    return parser
+
+
+def _bounds(field: dict[str, Any]) -> str:
+    """Say what the run form says by its bounded number, and what is taken by default."""
+    said = []
+    if "minimum" in field and "maximum" in field:
+        said.append(f"{field['minimum']} to {field['maximum']}")
+    default = field.get("default")
+    if default and not isinstance(default, bool | list):
+        said.append(f"default: {default}")
+    return f" ({'; '.join(said)})" if said else ""
+
+
+def _choices(field: dict[str, Any], definitions: dict[str, Any]) -> list[str] | None:
+    """Look up the values of an enumeration, or of a list of them."""
+    named = field.get("items", field)
+    found: dict[str, Any] = definitions.get(named.get("$ref", "").rpartition("/")[2], named)
+    return found.get("enum")
+
+
+def _option(field: dict[str, Any], choices: list[str] | None) -> dict[str, Any]:
+    """Say how argparse reads a parameter with a default."""
+    default = field["default"]
+    if isinstance(default, bool):
+        return {"action": "store_true"}
+    if isinstance(default, list):
+        return {"nargs": "+", "default": default, "choices": choices}
+    if isinstance(default, int):
+        return {"type": int, "default": default, "metavar": "N"}
+    value = default.value if isinstance(default, Enum) else default
+    return {"default": value, "choices": choices}

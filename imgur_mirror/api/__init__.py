@@ -1,0 +1,1 @@
+"""What Imgur's API says: addresses, listings, errors, credits."""

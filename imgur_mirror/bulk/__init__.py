@@ -1,0 +1,1 @@
+"""Millions of links: a list cut into shards, and what became of each."""

@@ -1,0 +1,92 @@
+"""What a very large job has to say: one line, what it lacks, and the report as Markdown."""
+
+from collections.abc import Sequence
+
+from imgur_mirror.bulk.job import Tally
+from imgur_mirror.compare.bar_chart import Row, duration
+from imgur_mirror.report.tables import counted, counted_images, plain, size, table
+
+__all__ = ["job_headline", "job_lacks", "job_markdown", "job_so_far", "shard_line"]
+
+
+def job_headline(tally: Tally, seconds: float) -> str:
+    """Say in one line what became of all images, and at which rate this run fetched its own."""
+    there = _counts(tally)
+    if not tally.fetched:
+        return f"{there}; nothing was fetched in this run"
+    return (
+        f"{there}; {counted(tally.fetched, 'image')} ({size(tally.received)}) fetched in this run "
+        f"in {duration(seconds)}, {_rate(tally.fetched, seconds)}"
+    )
+
+
+def job_lacks(tally: Tally) -> str | None:
+    """Say what a job lacks and what to do about it; None where it lacks nothing."""
+    if not tally.failed:
+        return None
+    said = _most_frequent(tally.errors, 5)
+    again = (
+        "Run it again: only these are tried again."
+        if tally.again == tally.failed
+        else f"Run it again: {tally.again} of them are tried again, and the other rows name nothing"
+    )
+    return f"{tally.failed} of {counted_images(tally.images)} failed: {said}. {again}"
+
+
+def job_so_far(tally: Tally, at_work: int, rate: float) -> str:
+    """Say how far a job is; `at_work` are the images of the shards that are not done yet."""
+    said = f"{_counts(tally)}; {at_work} more in the shards at work; {rate:.0f} images/s"
+    errors = _most_frequent(tally.errors, 3)
+    return f"{said}; most frequent: {errors}" if errors else said
+
+
+def shard_line(name: str, tally: Tally) -> str:
+    """Say in one line what became of a shard."""
+    errors = _most_frequent(tally.errors, 1)
+    said = f"shard {name}: {_numbers(tally)}, {size(tally.received)} received"
+    return f"{said}; most frequent: {errors}" if errors else said
+
+
+def job_markdown(name: str, folder: str, tally: Tally, seconds: float) -> str:
+    """The report of a run: its figures, and the errors by how frequent they are."""
+    figures: Row = {
+        "shards": tally.shards,
+        "downloaded": tally.downloaded,
+        "unchanged": tally.unchanged,
+        "gone": tally.gone,
+        "failed": tally.failed,
+        "files": size(tally.bytes),
+        "fetched now": tally.fetched,
+        "images/s": round(tally.fetched / seconds, 1) if seconds else 0,
+    }
+    errors: list[Row] = [{"images": count, "why": error} for error, count in tally.errors]
+    blocks = [
+        f"{plain(name)}: {job_headline(tally, seconds)}",
+        table([figures]),
+        f"## Why images failed\n\n{table(errors)}" if errors else "",
+        f"Each image has a row in `{folder}/*.parquet`.",
+    ]
+    return "\n\n".join(block for block in blocks if block)
+
+
+def _counts(tally: Tally) -> str:
+    shards = counted(tally.shards, "shard")
+    return f"{counted_images(tally.images)} in {shards}: {_numbers(tally)}"
+
+
+def _numbers(tally: Tally) -> str:
+    named = {
+        "downloaded": tally.downloaded,
+        "unchanged": tally.unchanged,
+        "gone": tally.gone,
+        "failed": tally.failed,
+    }
+    return ", ".join(f"{count} {word}" for word, count in named.items() if count) or "none yet"
+
+
+def _most_frequent(errors: Sequence[tuple[str, int]], most: int) -> str:
+    return "; ".join(f"{count} × {plain(error)}" for error, count in errors[:most])
+
+
+def _rate(count: int, seconds: float) -> str:
+    return f"{count / seconds:.0f} images/s" if seconds else "at once"

@@ -1,0 +1,168 @@
+"""Which strategy to use here, with how many workers, and why: from figures, in one sentence."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from imgur_mirror.api.file_names import printable
+from imgur_mirror.compare.points import Point
+from imgur_mirror.models import Strategy
+from imgur_mirror.report.tables import counted, listed
+
+__all__ = ["Advice", "BadAdvice", "advised", "read_advice"]
+
+COST = (Strategy.SEQUENTIAL, Strategy.ASYNC, Strategy.THREADS, Strategy.DASK)
+"""From cheap to dear: one connection; one thread; a thread, or a process, for each connection."""
+
+NOISE = 1 / 20
+"""Of a time: what several rounds may differ by, whatever their spread is."""
+
+ONE_ROUND = 1 / 10
+"""Of a time: what one round cannot tell apart."""
+
+MOST = 1 / 5
+"""Of a time: no spread hides more. One round that stalled would else make all strategies level."""
+
+
+class BadAdvice(ValueError):
+    """What should be advice is none; the message is a sentence that says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """What a comparison comes to; `when` is in UTC, `images_per_second` over the whole time."""
+
+    strategy: Strategy
+    workers: Annotated[int, Field(ge=1, strict=True)]
+    why: str = ""
+    album: str = ""
+    when: str = ""
+    images_per_second: float = 0.0
+
+    def as_json(self) -> dict[str, Any]:
+        """The advice in JSON's types, as `read_advice` takes it back."""
+        return asdict(self) | {"strategy": self.strategy.value}
+
+    @property
+    def sentence(self) -> str:
+        """What to use and why, such as `async with 8 workers: 61 images/s; …`."""
+        return f"{_named(self.strategy, self.workers)}: {self.why}"
+
+
+_ADVICE = TypeAdapter(Advice)
+
+
+def read_advice(value: object) -> Advice:
+    """Read advice that was stored as JSON, and may have been edited by hand; text is parsed.
+
+    Raises:
+        BadAdvice: where it names no strategy, or no number of workers.
+    """
+    try:
+        if isinstance(value, str):
+            return _ADVICE.validate_json(value)
+        return _ADVICE.validate_python(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "all of it"
+        raise BadAdvice(printable(f"{where}: {first['msg']}")) from error
+
+
+def advised(measured: Sequence[Point], album: str, when: str) -> Advice | None:
+    """Choose the fewest workers, then the cheapest strategy, of those as quick as the quickest.
+
+    Quick is the whole time, start-up included: what one waits for, for albums like this one. None
+    where fewer than two strategies have figures.
+    """
+    if len({point.strategy for point in measured}) < 2:
+        return None
+    best = min(measured, key=lambda point: point.total)
+    level = [point for point in measured if point.total <= best.total + _tolerance(best)]
+    chosen = min(level, key=lambda point: (point.workers, COST.index(point.strategy)))
+    return Advice(
+        strategy=chosen.strategy,
+        workers=chosen.workers,
+        why=_why(chosen, measured, level),
+        album=album,
+        when=when,
+        images_per_second=round(chosen.rate, 2),
+    )
+
+
+def _tolerance(best: Point) -> float:
+    """Seconds by which a total may be above the best and still be as good."""
+    if best.rounds == 1:
+        return best.total * ONE_ROUND
+    return min(max(best.spread, best.total * NOISE), best.total * MOST)
+
+
+def _why(chosen: Point, measured: Sequence[Point], level: Sequence[Point]) -> str:
+    said = [
+        f"{_figure(chosen.rate)} images/s",
+        _more_workers(chosen, measured),
+        _others(chosen, measured, level),
+        _longer_albums(chosen, measured),
+    ]
+    return "; ".join(filter(None, said))
+
+
+def _more_workers(chosen: Point, measured: Sequence[Point]) -> str:
+    """What is known of other numbers of workers under the same strategy, which sequential lacks."""
+    tried = [point.workers for point in measured if point.strategy is chosen.strategy]
+    if chosen.strategy is Strategy.SEQUENTIAL:
+        return ""
+    if len(tried) == 1:
+        return "other numbers of workers were not tried"
+    if max(tried) == chosen.workers:
+        return f"more than {chosen.workers} were not tried"
+    more = [str(workers) for workers in sorted(tried) if workers > chosen.workers]
+    return f"{listed(more)} bring no more"
+
+
+def _others(chosen: Point, measured: Sequence[Point], level: Sequence[Point]) -> str:
+    """The strategies that are no quicker, and how much longer those take that are slower."""
+    rest = [one for one in Strategy if one in {point.strategy for point in measured}]
+    rest.remove(chosen.strategy)
+    same = [one for one in rest if one in {point.strategy for point in level}]
+    said = [f"{listed(same)} {'is' if len(same) == 1 else 'are'} no quicker"] if same else []
+    slower = [one for one in rest if one not in same]
+    for strategy in slower:
+        fastest = min(point.total for point in measured if point.strategy is strategy)
+        takes = "takes " if strategy is slower[0] else ""
+        as_long = " as long" if strategy is slower[0] else ""
+        said.append(f"{strategy} {takes}{fastest / chosen.total:.1f} ×{as_long}")
+    return listed(said)
+
+
+def _longer_albums(chosen: Point, measured: Sequence[Point]) -> str:
+    """From which size on another is quicker, which starts later and downloads faster."""
+    sizes = {
+        point: _break_even(chosen, point)
+        for point in measured
+        if point.download_rate > chosen.download_rate * (1 + ONE_ROUND)
+    }
+    known = {point: size for point, size in sizes.items() if size}
+    if not known:
+        return ""
+    point = min(known, key=lambda point: (known[point], COST.index(point.strategy), point.workers))
+    return (
+        f"from about {counted(known[point], 'image')} on, {_named(point.strategy, point.workers)}"
+        " would make up for starting later"
+    )
+
+
+def _break_even(chosen: Point, other: Point) -> int:
+    """Images of this kind from which `other` is quicker, in two digits; 0 where it never is."""
+    later = (other.total - other.download) - (chosen.total - chosen.download)
+    gained = 1 / chosen.download_rate - 1 / other.download_rate
+    return round(float(f"{later / gained:.2g}")) if later > 0 and gained > 0 else 0
+
+
+def _figure(rate: float) -> str:
+    return f"{rate:.0f}" if rate >= 10 else f"{rate:.2g}"
+
+
+def _named(strategy: Strategy, workers: int) -> str:
+    return f"{strategy} with {counted(workers, 'worker')}"

@@ -1,0 +1,1 @@
+"""Images over the wire: what is missing, fetched, checked and committed."""

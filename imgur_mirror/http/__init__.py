@@ -1,0 +1,1 @@
+"""What any request needs, whichever library sends it."""
