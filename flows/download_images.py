@@ -15,7 +15,7 @@ from imgur_mirror.models import Download, Outcome, Strategy
 from imgur_mirror.settings import Wire
 from imgur_mirror.store import AlbumFolder
 from runners import connections_each
-from tasks.images import Manner, download_task
+from tasks.images import FetchOptions, download_task
 from tasks.limit import limited
 from tasks.quoted import quoted
 
@@ -53,24 +53,28 @@ def download_images(
         folder: AlbumFolder,
         wire: Wire,
         strategy: Strategy,
-        manner: Manner,
+        options: FetchOptions,
     ) -> quote:
-        return quote(_download_batches(batches, folder, wire, strategy, manner))
+        return quote(_download_batches(batches, folder, wire, strategy, options))
 
     with own_heartbeats():
         rows: tuple[Download, ...] = downloading(
-            str(plan), folder, wire, strategy, Manner(connections, limit)
+            str(plan), folder, wire, strategy, FetchOptions(connections, limit)
         ).unquote()
         return rows
 
 
 def _download_batches(
-    batches: Sequence[Batch], folder: AlbumFolder, wire: Wire, strategy: Strategy, manner: Manner
+    batches: Sequence[Batch],
+    folder: AlbumFolder,
+    wire: Wire,
+    strategy: Strategy,
+    options: FetchOptions,
 ) -> tuple[Download, ...]:
     task = download_task(strategy, wire)
     with heartbeat():
         futures = task.map(
-            [*map(quoted, batches)], unmapped(folder), unmapped(wire), unmapped(manner)
+            [*map(quoted, batches)], unmapped(folder), unmapped(wire), unmapped(options)
         )
         return tuple(
             row
@@ -105,7 +109,7 @@ def _lost(batch: Batch, error: Exception, folder: AlbumFolder) -> tuple[Download
                 id=piece.image.id,
                 name=piece.image.name,
                 outcome=Outcome.FAILED,
-                piece=piece.offset,
+                range_start=piece.offset,
                 error=said,
             )
             for piece in batch.pieces

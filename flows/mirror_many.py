@@ -28,7 +28,7 @@ from imgur_mirror.models import Strategy
 from imgur_mirror.settings import BadSettings, Settings, Wire, read_settings
 from imgur_mirror.store import StoreError
 from runners import connections_each
-from tasks.images import Manner
+from tasks.images import FetchOptions
 from tasks.limit import limited
 from tasks.shards import job_key, publish_job, shard_task
 
@@ -142,9 +142,9 @@ def _mirror(
         share = wire.max_requests_per_second / lanes.shards
         wire = replace(wire, max_requests_per_second=share)
     shards_flow = _mirror_shards.with_options(task_runner=runner)
-    manner = Manner(lanes.connections, limit)
+    options = FetchOptions(lanes.connections, limit)
     with own_heartbeats():
-        return shards_flow(cut, job, wire, strategy, manner, lanes.submitted)
+        return shards_flow(cut, job, wire, strategy, options, lanes.submitted)
 
 
 def _lanes(strategy: Strategy, workers: int, alone: bool) -> Lanes:
@@ -165,13 +165,13 @@ def _cluster_lanes(runner: TaskRunner[Any], workers: int) -> Lanes:
 
 @flow(name="mirror-shards", flow_run_name="{strategy}", validate_parameters=False)
 def _mirror_shards(
-    cut: Cut, job: Job, wire: Wire, strategy: Strategy, manner: Manner, most: int
+    cut: Cut, job: Job, wire: Wire, strategy: Strategy, options: FetchOptions, most: int
 ) -> Found:
     task = shard_task(strategy, wire)
     bare = Kind.IMAGE if cut.source.column.strip().lower() == "image" else Kind.ALBUM
 
     def submit(shard: Shard) -> PrefectFuture[Any]:
-        return task.submit(shard, job, wire, bare, manner)
+        return task.submit(shard, job, wire, bare, options)
 
     artifact = ProgressArtifact(f"many-{job_key(job.name)}")
     with heartbeat():

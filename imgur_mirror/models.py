@@ -4,13 +4,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 __all__ = [
+    "NAMES_ON_DISK",
     "Album",
     "AlbumResult",
+    "ByteRange",
     "Download",
     "Image",
     "Mirrored",
     "Outcome",
-    "Piece",
     "Strategy",
     "Timings",
 ]
@@ -28,15 +29,15 @@ class Strategy(StrEnum):
 class Outcome(StrEnum):
     """What became of one image in one run.
 
-    `PIECE` is what became of a piece of one: it is stored, or it was left to the first piece. What
-    became of the image then stands in the row of another of its pieces.
+    `BYTE_RANGE` is the outcome of a part of an image: its bytes are stored, or were left to the
+    worker of the first part. What became of the image stands in the row of another of its ranges.
     """
 
     DOWNLOADED = "downloaded"
     UNCHANGED = "unchanged"
     GONE = "gone"
     FAILED = "failed"
-    PIECE = "piece"
+    BYTE_RANGE = "piece"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +77,7 @@ class Album:
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class ByteRange:
     """A unit of work: the bytes `start` to before `stop` of an image, or all of it (`stop` None).
 
     `held` says that a file lies under its name which no manifest vouches for, or of which the API
@@ -105,15 +106,16 @@ class Download:
     byte of its body. `attempts` are the requests that were sent for the image, redirects not
     counted, and `received` the bytes that they brought.
 
-    `error` is one sentence, for `failed` and `gone`; `passing` says of a failed one that it may go
-    well when it is tried again. `piece` is the offset of the piece that the row is of, None where
-    the image came whole; `instead` says of a piece that its worker fetches the image whole instead.
+    `error` is one sentence, for `failed` and `gone`; `retryable` says of a failed one that another
+    try may succeed. `range_start` is the first byte of the range that the row is about, None where
+    the image came whole; `refetch_whole` says that the worker of this range fetches the whole image
+    instead.
     """
 
     id: str
     name: str
     outcome: Outcome
-    piece: int | None = None
+    range_start: int | None = None
     bytes: int = 0
     received: int = 0
     md5: str | None = None
@@ -126,8 +128,8 @@ class Download:
     worker: str | None = None
     verified: str | None = None
     error: str | None = None
-    passing: bool = False
-    instead: bool = False
+    retryable: bool = False
+    refetch_whole: bool = False
 
     @property
     def seconds(self) -> float | None:
@@ -135,6 +137,10 @@ class Download:
         if self.started is None or self.finished is None:
             return None
         return self.finished - self.started
+
+
+NAMES_ON_DISK = {"range_start": "piece", "refetch_whole": "instead", "retryable": "passing"}
+"""Fields of a `Download` that have another name in journals and reports: the one of version 0.1."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from tasks.limit import Limit
 from tasks.log import drop_lines_of
 from tasks.retries import patient
 
-__all__ = ["Manner", "download_task"]
+__all__ = ["FetchOptions", "download_task"]
 
 
 NAME = "download"
@@ -25,7 +25,7 @@ drop_lines_of(NAME)
 
 
 @dataclass(frozen=True, slots=True)
-class Manner:
+class FetchOptions:
     """How a task run fetches its batch: over how many connections, and within which limit."""
 
     connections: int = 1
@@ -33,11 +33,13 @@ class Manner:
 
 
 @task(name=NAME, task_run_name="{batch}", cache_policy=NO_CACHE)
-def download(batch: Batch, folder: AlbumFolder, wire: Wire, manner: Manner) -> tuple[Download, ...]:
+def download(
+    batch: Batch, folder: AlbumFolder, wire: Wire, options: FetchOptions
+) -> tuple[Download, ...]:
     """Fetch one batch over this worker's connection, or over several that it opens."""
-    limit, rows = manner.limit, list[Download]()
+    limit, rows = options.limit, list[Download]()
     parts = limit.parts(batch, folder) if limit else (batch,)
-    with _fetching(folder, wire, manner.connections) as fetch:
+    with _fetching(folder, wire, options.connections) as fetch:
         for part in parts:
             try:
                 rows += fetch(part)
@@ -64,15 +66,15 @@ def _fetching(
 
 @task(name=NAME, task_run_name="{batch}", cache_policy=NO_CACHE)
 async def download_async(
-    batch: Batch, folder: AlbumFolder, wire: Wire, manner: Manner
+    batch: Batch, folder: AlbumFolder, wire: Wire, options: FetchOptions
 ) -> tuple[Download, ...]:
     """Fetch one batch over one of the loop's connections."""
     from imgur_mirror.download.aiohttp_client import fetch_batch_async
 
-    if manner.limit is None:
+    if options.limit is None:
         return await fetch_batch_async(batch, folder, wire)
     rows: list[Download] = []
-    async for part in manner.limit.parts_async(batch, folder):
+    async for part in options.limit.parts_async(batch, folder):
         try:
             rows += await fetch_batch_async(part, folder, wire)
         except BatchFailed as failed:

@@ -61,11 +61,11 @@ class Limit:
         for start in range(0, len(batch.pieces), self.share):
             pieces = batch.pieces[start : start + self.share]
             rows = [known.get((piece.image.id, piece.offset)) for piece in pieces]
-            yield replace(batch, pieces=pieces), sum(row is None or row.passing for row in rows)
+            yield replace(batch, pieces=pieces), sum(row is None or row.retryable for row in rows)
 
     def _granted(self, folder: AlbumFolder, wanted: int) -> int:
         """Take at most so many of what the run holds, or has from the server; 0 if not now."""
-        purse = os.open(folder.state / "slots", os.O_RDWR | os.O_CREAT, 0o644)
+        purse = os.open(folder.run_dir / "slots", os.O_RDWR | os.O_CREAT, 0o644)
         try:
             if not wanted or not try_lock(purse):
                 return 0

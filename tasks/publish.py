@@ -117,7 +117,7 @@ def publish_comparison(found: Comparison, folder: AlbumFolder) -> None:
 
 @task(name="publish-comparison", task_run_name="publish comparison", cache_policy=NO_CACHE)
 def _publish_comparison(found: Comparison, folder: AlbumFolder) -> None:
-    key = artifact_key(folder.path.name)
+    key = artifact_key(folder.name)
     pictures = comparison.comparison_pictures(found)
     addresses = {name: data_address(svg) for name, svg in pictures.items()}
     headline = comparison.comparison_headline(side_by_side(found.runs))

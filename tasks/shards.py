@@ -15,7 +15,7 @@ from imgur_mirror.bulk.summary import job_headline, job_markdown
 from imgur_mirror.models import Album, Strategy
 from imgur_mirror.settings import Wire, read_settings
 from tasks.credentials import access
-from tasks.images import Manner
+from tasks.images import FetchOptions
 from tasks.log import drop_lines_of
 from tasks.retries import patient
 
@@ -46,35 +46,37 @@ def _run(shard: Shard, job: Job, wire: Wire, bare: Kind) -> ShardRun:
 
 
 @task(name=NAME, task_run_name="{shard}", cache_policy=NO_CACHE)
-def mirror_shard(shard: Shard, job: Job, wire: Wire, bare: Kind, manner: Manner) -> Tally:
+def mirror_shard(shard: Shard, job: Job, wire: Wire, bare: Kind, options: FetchOptions) -> Tally:
     """Fetch one shard over so many threads."""
     from imgur_mirror.bulk.shard_fetch import at_once, fetch_shard
 
-    parts = manner.limit.parts if manner.limit else at_once
+    parts = options.limit.parts if options.limit else at_once
     run = _run(shard, job, wire, bare)
-    return fetch_shard(run, wire, manner.connections, parts)
+    return fetch_shard(run, wire, options.connections, parts)
 
 
 @task(name=NAME, task_run_name="{shard}", cache_policy=NO_CACHE)
-def mirror_shard_alone(shard: Shard, job: Job, wire: Wire, bare: Kind, manner: Manner) -> Tally:
+def mirror_shard_alone(
+    shard: Shard, job: Job, wire: Wire, bare: Kind, options: FetchOptions
+) -> Tally:
     """Fetch one shard over so many connections of this process."""
     from imgur_mirror.bulk.shard_fetch import at_once_async, fetch_shard_alone
 
-    parts = manner.limit.parts_async if manner.limit else at_once_async
+    parts = options.limit.parts_async if options.limit else at_once_async
     run = _run(shard, job, wire, bare)
-    return fetch_shard_alone(run, wire, manner.connections, parts)
+    return fetch_shard_alone(run, wire, options.connections, parts)
 
 
 @task(name=NAME, task_run_name="{shard}", cache_policy=NO_CACHE)
 async def mirror_shard_async(
-    shard: Shard, job: Job, wire: Wire, bare: Kind, manner: Manner
+    shard: Shard, job: Job, wire: Wire, bare: Kind, options: FetchOptions
 ) -> Tally:
     """Fetch one shard over so many of the loop's connections."""
     from imgur_mirror.bulk.shard_fetch import at_once_async, fetch_shard_async
 
-    parts = manner.limit.parts_async if manner.limit else at_once_async
+    parts = options.limit.parts_async if options.limit else at_once_async
     run = _run(shard, job, wire, bare)
-    return await fetch_shard_async(run, wire, manner.connections, parts)
+    return await fetch_shard_async(run, wire, options.connections, parts)
 
 
 TASKS: dict[Strategy, Task[..., Any]] = {
@@ -96,7 +98,7 @@ def shard_task(strategy: Strategy, wire: Wire) -> Task[..., Any]:
 @task(name="publish-job", task_run_name="publish {job.name}", cache_policy=NO_CACHE)
 def publish_job(job: Job, tally: Tally, seconds: float) -> None:
     """Publish a job: its figures, and why images failed."""
-    text = job_markdown(job.name, job.place.address, tally, seconds)
+    text = job_markdown(job.name, job.place.uri, tally, seconds)
     headline = job_headline(tally, seconds)
     create_markdown_artifact(text, key=f"job-{job_key(job.name)}", description=headline)
 

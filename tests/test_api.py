@@ -262,9 +262,9 @@ def test_each_answer_is_its_error(api, status, body, kind, headers):
     assert "PdA9Amq" in str(error)
     assert "; " in str(error)
     if kind is RateLimited:
-        assert error.passing == bool(headers)
+        assert error.retryable == bool(headers)
     else:
-        assert error.passing == (kind in (OverCapacity, ApiUnavailable))
+        assert error.retryable == (kind in (OverCapacity, ApiUnavailable))
 
 
 @pytest.mark.parametrize("images", ["text", {}, [1, 2], [None], [[]]])
@@ -356,7 +356,7 @@ def test_a_broken_connection_is_unavailable(api, fault):
     api.answers["*"] = fault
     error = error_of(api, read_timeout=0.1)
     assert type(error) is ApiUnavailable
-    assert error.passing
+    assert error.retryable
     assert error.status is None
     assert "PdA9Amq" in str(error)
 
@@ -437,7 +437,7 @@ def test_errors_cross_processes_whole():
         copy = pickle.loads(pickle.dumps(kind("words", status=404)))
         assert (type(copy), str(copy), copy.status) == (kind, "words", 404)
     limited = pickle.loads(pickle.dumps(RateLimited("words", status=429, wait=7)))
-    assert (limited.wait, limited.status, limited.passing) == (7, 429, True)
+    assert (limited.wait, limited.status, limited.retryable) == (7, 429, True)
 
 
 def limits(user=10, client=10, reset="60"):
@@ -469,7 +469,7 @@ def test_the_wait_is_what_the_server_says(api, headers, least, most):
     api.answer(NEW_429, 429, headers=headers)
     error = error_of(api)
     assert least <= error.wait <= most
-    assert error.passing == (error.wait <= 120)
+    assert error.retryable == (error.wait <= 120)
     assert "try again in" in str(error)
     assert "UTC)" in str(error)
 
@@ -481,7 +481,7 @@ def test_spent_credits_are_not_overrun(api, spent):
     assert len(client.album_at(ALBUM).images) == 1
     with pytest.raises(RateLimited, match=r"no credits left.*try again in [26]0 minutes") as caught:
         client.album_at(ALBUM)
-    assert not caught.value.passing
+    assert not caught.value.retryable
     assert len(api.seen) == 1
 
 
@@ -520,7 +520,7 @@ def test_a_refusal_names_the_time_of_the_credits_that_are_spent(api, more):
     api.answer(NEW_429, 429, headers=spent)
     error = error_of(api)
     assert 1100 < error.wait <= 1200
-    assert not error.passing
+    assert not error.retryable
     assert "try again in 20 minutes (at " in str(error)
 
 

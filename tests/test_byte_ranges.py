@@ -224,7 +224,7 @@ def left_pieces(run, etag: str | None) -> None:
 
 
 def taken_over(run):
-    return run.begun([Image(id="a", link="x", name="a.jpg", size=3 * MB)], MB)
+    return run.resumable([Image(id="a", link="x", name="a.jpg", size=3 * MB)], MB)
 
 
 def test_the_beginning_of_a_whole_and_pieces_are_taken_over(run):

@@ -29,7 +29,7 @@ def folder(tmp_path):
 
 
 def page(folder, name):
-    return folder.path.parent / REPORTS / folder.path.name / name
+    return folder.path.parent / REPORTS / folder.name / name
 
 
 def encoded(form, size=(640, 400), mode="RGB", colour=(200, 30, 30), **options):

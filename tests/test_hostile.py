@@ -21,7 +21,7 @@ from imgur_mirror.download.aiohttp_client import fetch_batch_async
 from imgur_mirror.download.batch import Batch, BatchFailed
 from imgur_mirror.download.requests_client import fetch_batch
 from imgur_mirror.http.aiohttp_session import connections
-from imgur_mirror.models import Image, Outcome, Piece, Strategy
+from imgur_mirror.models import ByteRange, Image, Outcome, Strategy
 from imgur_mirror.settings import Access, Wire
 from imgur_mirror.store import LocalFolder
 from standin.process import running
@@ -163,7 +163,7 @@ def fetch(request, folder):
     """Fetch links in one batch, by one of the two transfers; gives every row."""
 
     def fetch(links, wire):
-        pieces = [Piece(image(number, link)) for number, link in enumerate(links)]
+        pieces = [ByteRange(image(number, link)) for number, link in enumerate(links)]
         try:
             return TRANSFERS[request.param](Batch("00000", tuple(pieces)), folder, wire)
         except BatchFailed as failed:
@@ -409,7 +409,7 @@ def test_a_connection_lost_before_an_answer_is_one_attempt(host, fetch):
     )
 
     assert host.requests.count("/lost.png") == lost.attempts == 1
-    assert lost.passing
+    assert lost.retryable
 
 
 # Resuming with what another sent as its ETag
@@ -435,7 +435,7 @@ def test_an_odd_etag_is_not_sent_back(name, host, folder, fetch):
     host.answers["/large.png"] = [_cut(ODD_ETAGS[name]), answer(LARGE)]
 
     (cut,) = fetch([host.url("/large.png")], wire(host.place))
-    assert cut.passing
+    assert cut.retryable
     assert stored(folder) == {}
     (whole,) = fetch([host.url("/large.png")], wire(host.place))
 
@@ -459,7 +459,7 @@ def test_what_a_crash_left_beside_a_part_is_not_trusted(left, host, folder, fetc
 def test_a_file_that_went_meanwhile_is_fetched(host, folder):
     """It was there when the run was planned."""
     host.answers["/good.png"] = answer()
-    piece = Piece(image(0, host.url("/good.png")), held=True)
+    piece = ByteRange(image(0, host.url("/good.png")), held=True)
 
     (row,) = by_requests(Batch("00000", (piece,)), folder, wire(host.place))
 
@@ -567,7 +567,7 @@ def test_no_request_reaches_a_forbidden_place(how, host, trap, folder, fetch):
     said = {place: row.error for place, row in zip(FORBIDDEN, rows, strict=True)}
     assert [place for place, error in said.items() if not error.startswith("refused: ")] == []
     assert {row.outcome for row in rows} == {Outcome.FAILED}
-    assert not any(row.passing for row in rows)
+    assert not any(row.retryable for row in rows)
     assert trap.connections == 0
     assert set(called) == (set() if how == "link" else {(host.address, host.port)})
     assert len(host.requests) == {"link": 0, "redirect": 1, "second redirect": 2}[how] * len(links)

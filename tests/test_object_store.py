@@ -357,8 +357,8 @@ def test_several_that_gather_the_progress_are_not_in_each_others_way(bucket):
         with ThreadPoolExecutor(4) as pool:
             ended = [pool.submit(folder.gather) for _ in range(4)]
         assert [one.exception() for one in ended] == [None] * 4
-        assert len(list(folder.state.iterdir())) == 20
-        assert {path.read_bytes() for path in folder.state.iterdir()} == {line}
+        assert len(list(folder.run_dir.iterdir())) == 20
+        assert {path.read_bytes() for path in folder.run_dir.iterdir()} == {line}
 
 
 def test_what_another_run_wrote_meanwhile_stays(bucket):

@@ -132,7 +132,7 @@ def test_an_unsafe_image_fails_with_the_reason_and_without_a_request():
     assert ids(made) == ["b"]
     (row,) = made.settled
     assert (row.id, row.name, row.outcome) == ("#1", "#1", Outcome.FAILED)
-    assert (row.error, row.passing) == ("the id '../x' makes no file name", False)
+    assert (row.error, row.retryable) == ("the id '../x' makes no file name", False)
 
 
 # How it is dealt out

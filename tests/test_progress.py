@@ -15,7 +15,7 @@ from imgur_mirror.api.file_names import artifact_key
 from imgur_mirror.download.batch import Batch
 from imgur_mirror.download.plan import Plan
 from imgur_mirror.download.progress import Progress
-from imgur_mirror.models import Download, Image, Outcome, Piece
+from imgur_mirror.models import ByteRange, Download, Image, Outcome
 from imgur_mirror.store import album_folder
 from tests.support.prefect_api import artifacts
 from tests.support.waiting import eventually
@@ -84,7 +84,7 @@ def test_a_line_of_something_else_counts_for_nothing(folder, line):
 
 def test_what_is_tried_again_is_not_done(folder):
     progress = Progress(folder)
-    folder.journal("00000").append(row("a", Outcome.FAILED, passing=True))
+    folder.journal("00000").append(row("a", Outcome.FAILED, retryable=True))
     assert seen(progress) == (0, 0)
     folder.journal("00000").append(row("a"))
     assert seen(progress) == (1, 100)
@@ -128,7 +128,7 @@ def test_a_run_whose_folder_is_gone_is_no_error(folder):
 
 
 def planned(*keys):
-    pieces = tuple(Piece(Image(id=key, link="", name=f"{key}.jpg")) for key in keys)
+    pieces = tuple(ByteRange(Image(id=key, link="", name=f"{key}.jpg")) for key in keys)
     return Plan((Batch("00000", pieces),), ())
 
 
@@ -141,7 +141,7 @@ def named(tmp_path):
 
 def shown(api, folder):
     """The artifact's percentage and words; None while there is none."""
-    found = artifacts(api, f"progress-{artifact_key(folder.path.name)}")
+    found = artifacts(api, f"progress-{artifact_key(folder.name)}")
     assert len(found) <= 1
     return (found[0]["data"], found[0]["description"]) if found else None
 

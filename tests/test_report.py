@@ -186,7 +186,7 @@ def test_a_log_says_what_a_run_is_about_to_do_and_what_came():
     assert planned(40, 0, 0, Strategy.ASYNC, 16) == "listed 40 images, nothing to fetch"
     rows = [image("a.jpg", seconds=2, received=1_400_000), image("b.jpg", seconds=1, received=600)]
     assert fetched(rows) == "fetched 2 images (1.4 MB) in 2.0 s"
-    piece = image("a.jpg", Outcome.PIECE, seconds=3, received=1000)
+    piece = image("a.jpg", Outcome.BYTE_RANGE, seconds=3, received=1000)
     lost = image("f.jpg", Outcome.FAILED, error="HTTP 503")
     assert fetched([*rows, piece, lost]) == "fetched 2 of 3 images (1.4 MB) in 3.0 s"
 

@@ -75,7 +75,7 @@ def store(folder, name, content=b"picture"):
 
 
 def names(folder):
-    return sorted(path.name for path in folder.path.iterdir() if path != folder.state)
+    return sorted(path.name for path in folder.path.iterdir() if path != folder.run_dir)
 
 
 def manifest(folder):
@@ -377,7 +377,7 @@ def test_a_manifest_gives_back_what_it_was_given(folder):
     assert (entries["b"].gone, entries["b"].file) == ("2027-01-15T08:00:00Z", None)
     assert (entries["c"].gone, entries["c"].file) == (None, None)
     assert manifest(folder)["title"] == "Cats ♥"
-    assert [names(folder), folder.state.exists()] == [[MANIFEST], False]
+    assert [names(folder), folder.run_dir.exists()] == [[MANIFEST], False]
 
 
 def test_a_removed_image_keeps_its_file_and_the_first_time(folder):
@@ -665,7 +665,7 @@ def test_the_journals_of_dead_runs_are_absorbed_and_those_of_living_runs_are_not
 def test_the_latest_journal_of_the_dead_counts(folder):
     for age, content in ((2, b"middle"), (1, b"last"), (3, b"first")):
         dead = LocalFolder(folder.path, f"dead{age}")
-        dead.state.mkdir()
+        dead.run_dir.mkdir()
         dead.journal("00000").append(row("a", content=content))
         os.utime(dead.journal("00000").path, (1e9 - age, 1e9 - age))
     assert folder.read_manifest()["a"].md5 == md5(b"last")
@@ -716,7 +716,7 @@ damaged_rows = st.builds(
 def test_any_journal_of_a_dead_run_is_read(content):
     with tempfile.TemporaryDirectory() as place:
         dead = LocalFolder(Path(place), "dead")
-        dead.state.mkdir()
+        dead.run_dir.mkdir()
         dead.journal("00000").path.write_bytes(content)
         entries = LocalFolder(Path(place), "new").read_manifest()
     assert all(e.file is None or Path(e.file).name == e.file for e in entries.values())

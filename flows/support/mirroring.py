@@ -83,9 +83,9 @@ def _splitting(
     if folder.remote:
         return None
     if workers == 1:
-        return Splitting(settings.max_bytes, 1, folder.begun(album.images, None))
-    begun = folder.begun(album.images, settings.split_bytes)
-    return Splitting(settings.split_bytes, workers, begun)
+        return Splitting(settings.max_bytes, 1, folder.resumable(album.images, None))
+    resumable = folder.resumable(album.images, settings.split_bytes)
+    return Splitting(settings.split_bytes, workers, resumable)
 
 
 def _by_image(
@@ -100,7 +100,7 @@ def _by_image(
 
 def _settled(row: Download, folder: AlbumFolder, damaged: AbstractSet[str]) -> Download:
     """Say what became of an image of which all that is known is that its pieces came."""
-    if row.outcome is not Outcome.PIECE:
+    if row.outcome is not Outcome.BYTE_RANGE:
         return row
     size = None if row.name in damaged else folder.files().get(row.name)
     if size is None:
@@ -140,7 +140,7 @@ def _fetch(
     log.info(planned(len(todo.settled), len(todo.images), len(todo.batches), strategy, workers))
     if not todo.batches:
         return ()
-    with progress_shown(todo, folder, f"{folder.path.name} · {strategy}"):
+    with progress_shown(todo, folder, f"{folder.name} · {strategy}"):
         rows = download_images(
             todo,
             folder,

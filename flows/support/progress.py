@@ -57,7 +57,7 @@ def progress_shown(plan: Plan, folder: AlbumFolder, title: str) -> Iterator[None
     with ExitStack() as shown:
         if sys.stderr.isatty():
             shown.enter_context(_meanwhile(lambda done: _bar(Progress(folder), total, title, done)))
-        key = f"progress-{artifact_key(folder.path.name)}"
+        key = f"progress-{artifact_key(folder.name)}"
         shown.enter_context(_meanwhile(lambda done: _artifact(Progress(folder), total, key, done)))
         yield
 

@@ -40,9 +40,9 @@ class Answer:
 
 
 class ApiError(Exception):
-    """What was asked, what came back and what to do; `passing` where it may be tried again."""
+    """What was asked, what came back and what to do; `retryable` where it may be tried again."""
 
-    passing: bool = False
+    retryable: bool = False
     finding: ClassVar[str]
     remedy: ClassVar[str]
 
@@ -76,13 +76,13 @@ class RateLimited(ApiError):
     ) -> None:
         super().__init__(message, status=status)
         self.wait = wait
-        self.passing = wait <= _SHORT_WAIT
+        self.retryable = wait <= _SHORT_WAIT
 
 
 class OverCapacity(ApiError):
     """Imgur has too much to do."""
 
-    passing = True
+    retryable = True
     finding = "Imgur is over capacity"
     remedy = "try again in a few minutes"
 
@@ -90,7 +90,7 @@ class OverCapacity(ApiError):
 class ApiUnavailable(ApiError):
     """No answer, a server error, or a web page in the place of an answer."""
 
-    passing = True
+    retryable = True
     finding = "the Imgur API is not available"
     remedy = "try again in a few minutes; if it stays so, check the network and IMGUR_API_URL"
 

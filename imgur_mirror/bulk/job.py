@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from imgur_mirror.bulk.source import BadSource, Source
-from imgur_mirror.models import Download, Outcome
+from imgur_mirror.models import NAMES_ON_DISK, Download, Outcome
 from imgur_mirror.store import AlbumFolder, StoreError, album_folder, downloads_root
 from imgur_mirror.store.base import StoredFile
 from imgur_mirror.store.fs import said, try_lock
@@ -201,7 +201,7 @@ class Report:
 
 
 def _download(row: Mapping[str, Any]) -> Download:
-    about = {name: row[name] for name in _FIELDS}
+    about = {name: row[NAMES_ON_DISK.get(name, name)] for name in _FIELDS}
     return Download(**(about | {"outcome": Outcome(row["outcome"])}))
 
 
@@ -221,8 +221,9 @@ def _table(rows: Sequence[Row]) -> "pyarrow.Table":
         "folder": pa.array([row.folder for row in rows], text),
         "again": pa.array([row.again for row in rows], flag),
     }
-    for name in _FIELDS:
-        values = [getattr(download, name) for download in downloads]
+    for field in _FIELDS:
+        name = NAMES_ON_DISK.get(field, field)
+        values = [getattr(download, field) for download in downloads]
         columns[name] = pa.array(values, kinds.get(name, text))
     return pa.table(columns)
 
@@ -277,7 +278,7 @@ class Job:
 
     def file(self, name: str) -> StoredFile:
         """Give a file of the job's own."""
-        return self.place.beside(self.name, name)
+        return self.place.sibling(self.name, name)
 
     def report(self, shard: Shard) -> Report:
         """Give the file with the shard's outcomes."""
@@ -290,7 +291,7 @@ class Job:
 
     def below(self, folder: AlbumFolder) -> str:
         """Say where a folder is, from the downloads on."""
-        return folder.address.removeprefix(self.downloads).lstrip("/")
+        return folder.uri.removeprefix(self.downloads).lstrip("/")
 
 
 def job_name(source: Source) -> str:
@@ -311,13 +312,13 @@ def opened_job(downloads: str, name: str, source: Source, shard_size: int) -> It
     job = Job(downloads_root(downloads), name)
     place = job.place
     about = {"source": source.path, "column": source.column, "shard_size": shard_size}
-    with said(place.here):
-        place.here.mkdir(parents=True, exist_ok=True)
-        lock = os.open(place.here, os.O_RDONLY)
+    with said(place.local_dir):
+        place.local_dir.mkdir(parents=True, exist_ok=True)
+        lock = os.open(place.local_dir, os.O_RDONLY)
     try:
         if not try_lock(lock):
             raise StoreError(
-                f"another run is at work on {place.address}: wait for its end, or choose another "
+                f"another run is at work on {place.uri}: wait for its end, or choose another "
                 "name for this job"
             )
         _check(job, about)
@@ -340,7 +341,7 @@ def _check(job: Job, about: dict[str, Any]) -> None:
     if differing := [key for key, value in about.items() if before.get(key) != value]:
         said_then = ", ".join(f"{key} {before.get(key)}" for key in differing)
         raise BadSource(
-            f"{job.place.address} holds a job with another {' and '.join(differing)} "
+            f"{job.place.uri} holds a job with another {' and '.join(differing)} "
             f"({said_then}): give that, or another --name; where only the file's place has "
             f"changed, mend {file}"
         )

@@ -23,7 +23,7 @@ from imgur_mirror.bulk.job import Job, Row, Shard, Tally, tallied
 from imgur_mirror.bulk.links import read_link, same
 from imgur_mirror.download.batch import Batch
 from imgur_mirror.download.plan import plan
-from imgur_mirror.models import Album, Download, Image, Outcome, Piece
+from imgur_mirror.models import Album, ByteRange, Download, Image, Outcome
 from imgur_mirror.settings import Wire
 from imgur_mirror.store import AlbumFolder, album_folder
 from imgur_mirror.store.fs import is_at, said, write_whole
@@ -38,7 +38,7 @@ Lister = Callable[[Address], Album]
 class ShardFailed(Exception):
     """Some images of a shard failed that may go well when tried again; its report has all rows."""
 
-    passing = True
+    retryable = True
 
     def __init__(self, tally: Tally) -> None:
         super().__init__(tally)
@@ -57,7 +57,7 @@ class Stage:
     """
 
     folder: AlbumFolder
-    pieces: tuple[Piece, ...]
+    pieces: tuple[ByteRange, ...]
     first: int = 0
 
     @property
@@ -109,21 +109,21 @@ class ShardRun:
         # Here and not before: it takes a while, and this is not run on an event loop.
         self._entries = [self._read(text) for text in self._shard.texts]
         self._images = _images(self._entries)
-        with said(self._folder.here), _held(self._folder.state):
+        with said(self._folder.local_dir), _held(self._folder.run_dir):
             self._take_up()
             yield from self._fetch_images()
             for address in _addresses(self._entries):
                 if address not in self._albums:
                     yield from self._fetch_album(address)
             self._finish()
-        if any(row.passing for row in self._outcomes()):
+        if any(row.retryable for row in self._outcomes()):
             raise ShardFailed(self.tally)
 
     # What is there
 
     def _take_up(self) -> None:
         """Read what earlier runs of these rows have done, from the report and the journals."""
-        state, digest = self._folder.state, self._shard.digest
+        state, digest = self._folder.run_dir, self._shard.digest
         if _text(state / "digest") != digest:
             for stale in state.iterdir():
                 stale.unlink()
@@ -174,12 +174,12 @@ class ShardRun:
     def _fetch_images(self) -> Iterator[Stage]:
         there = self._folder.files()
         pieces = tuple(
-            Piece(image, held=image.name in there)
+            ByteRange(image, held=image.name in there)
             for image in self._images.values()
             if image.name not in self._rows
         )
         if pieces:
-            journals = [int(path.stem) for path in self._folder.state.glob("*.jsonl")]
+            journals = [int(path.stem) for path in self._folder.run_dir.glob("*.jsonl")]
             yield Stage(self._folder, pieces, max(journals, default=-1) + 1)
             self._rows |= {row.name: row for row in self._taken}
 
@@ -190,7 +190,7 @@ class ShardRun:
                 raise self._refused
             listing = self._list(address)
         except ApiError as error:
-            if isinstance(error, RateLimited | BadCredentials) and not error.passing:
+            if isinstance(error, RateLimited | BadCredentials) and not error.retryable:
                 # Each further call would be refused as well, and be one over the limit.
                 self._refused = error
             self._albums[address] = [("", _unlisted(address, error))]
@@ -220,7 +220,7 @@ class ShardRun:
         if rows and all(row.outcome is not Outcome.FAILED for _, row in rows):
             about = {"kind": address.kind, "id": address.id, "folder": rows[0][0]}
             about["rows"] = [asdict(row) for _, row in rows]  # type: ignore[assignment]
-            path = self._folder.state / f"{address.kind}-{address.id}.album"
+            path = self._folder.run_dir / f"{address.kind}-{address.id}.album"
             write_whole(path, [json.dumps(about).encode()])
 
     # What became of it
@@ -233,7 +233,7 @@ class ShardRun:
         rows = list(self._report_rows())
         self.tally = tallied(rows, self._fetched, self._received)
         self._report.write(self._shard, rows, self.tally)
-        shutil.rmtree(self._folder.state)
+        shutil.rmtree(self._folder.run_dir)
 
     def _outcomes(self) -> Iterator[Download]:
         yield from self._rows.values()
@@ -317,7 +317,7 @@ def _unlisted(address: Address, error: ApiError) -> Download:
         name="",
         outcome=Outcome.GONE if gone else Outcome.FAILED,
         error=str(error),
-        passing=error.passing,
+        retryable=error.retryable,
     )
 
 

@@ -9,11 +9,11 @@ from contextlib import contextmanager, suppress
 
 import aiohttp
 
-from imgur_mirror.download.attempt import FAILURES, SMALL, Exchange, unexpected
-from imgur_mirror.download.batch import Batch, Work
+from imgur_mirror.download.attempt import FAILURES, SMALL, FetchAttempt, unexpected
+from imgur_mirror.download.batch import Batch, BatchRun
 from imgur_mirror.download.committer import commit_async
 from imgur_mirror.http.aiohttp_session import SharedConnections, connections, shared_connections
-from imgur_mirror.models import Download, Piece
+from imgur_mirror.models import ByteRange, Download
 from imgur_mirror.settings import Wire
 from imgur_mirror.store import AlbumFolder
 
@@ -36,7 +36,7 @@ async def fetch_batch_async(
     shared = shared_connections()
     # Each connection takes the next when it has done its last.
     pieces = iter(batch.pieces)
-    async with Work(batch, folder, wire) as work:
+    async with BatchRun(batch, folder, wire) as work:
         async with asyncio.TaskGroup() as group:
             for _ in range(min(at_once, len(batch.pieces))):
                 group.create_task(_fetch_each(pieces, shared, work))
@@ -60,15 +60,17 @@ def fetching_at_once(
             loop.run(shared.__aexit__(None, None, None))
 
 
-async def _fetch_each(pieces: Iterator[Piece], shared: SharedConnections, work: Work) -> None:
+async def _fetch_each(
+    pieces: Iterator[ByteRange], shared: SharedConnections, work: BatchRun
+) -> None:
     """Fetch over one connection, which goes on while the last image is brought to the disk."""
     connection = asyncio.Lock()
 
     async def fetch() -> None:
         for piece in pieces:
-            for exchange in work.exchanges_of(piece, slot):
-                with exchange:
-                    await _fetch_async(shared, connection, exchange, work)
+            for attempt in work.attempts_of(piece, slot):
+                with attempt:
+                    await _fetch_async(shared, connection, attempt, work)
 
     with shared.slot() as slot:
         async with asyncio.TaskGroup() as group:
@@ -77,26 +79,26 @@ async def _fetch_each(pieces: Iterator[Piece], shared: SharedConnections, work: 
 
 
 async def _fetch_async(
-    shared: SharedConnections, connection: asyncio.Lock, exchange: Exchange, work: Work
+    shared: SharedConnections, connection: asyncio.Lock, attempt: FetchAttempt, work: BatchRun
 ) -> None:
     try:
-        exchange.check()
+        attempt.check()
         while True:
             async with connection:
-                while exchange.asking:
+                while attempt.asking:
                     await _wait_async(work)
-                    await _ask_async(shared.session, exchange, work)
-            if await _commit_async(exchange, work):
+                    await _ask_async(shared.session, attempt, work)
+            if await _commit_async(attempt, work):
                 return
     except (*FAILURES, aiohttp.ClientError) as error:
-        work.give_up(exchange, error)
+        work.give_up(attempt, error)
     except Exception as error:  # noqa: BLE001 - every image ends as an outcome
-        work.give_up(exchange, unexpected(error))
+        work.give_up(attempt, unexpected(error))
 
 
-async def _commit_async(exchange: Exchange, work: Work) -> bool:
+async def _commit_async(attempt: FetchAttempt, work: BatchRun) -> bool:
     """Wait until it is committed; when cancelled as well: the file must not be closed before."""
-    done = commit_async(exchange, work.record)
+    done = commit_async(attempt, work.record)
     try:
         return await asyncio.shield(done)
     except asyncio.CancelledError:
@@ -104,24 +106,24 @@ async def _commit_async(exchange: Exchange, work: Work) -> bool:
         raise
 
 
-async def _wait_async(work: Work) -> None:
+async def _wait_async(work: BatchRun) -> None:
     for seconds in work.pace.waits():
         await asyncio.sleep(seconds)
 
 
-async def _ask_async(session: aiohttp.ClientSession, exchange: Exchange, work: Work) -> None:
+async def _ask_async(session: aiohttp.ClientSession, attempt: FetchAttempt, work: BatchRun) -> None:
     async with session.get(
-        exchange.url,
-        headers=exchange.headers,
+        attempt.url,
+        headers=attempt.headers,
         allow_redirects=False,
-        proxy=work.proxies.of(exchange.url),
+        proxy=work.proxies.of(attempt.url),
     ) as response:
         wanted = False
         try:
-            wanted = exchange.accept(response.status, response.headers)
+            wanted = attempt.accept(response.status, response.headers)
             if wanted:
                 async for block in response.content.iter_any():
-                    exchange.write(block)
+                    attempt.write(block)
         finally:
             if not wanted:
                 await _drain_async(response)

@@ -1,4 +1,4 @@
-"""One image's exchange with the image host: all of it but the waiting.
+"""One image's attempt with the image host: all of it but the waiting.
 
 `transfer` and `transfer_async` have the loops around this. They send what
 `url` and `headers` say while `asking`, hand over each answer's head and then its blocks, and call
@@ -20,7 +20,7 @@ from urllib.parse import urljoin, urlsplit
 from imgur_mirror.api.file_names import printable
 from imgur_mirror.download.pacing import LONGEST_PAUSE, Pace, backoff, retry_after
 from imgur_mirror.http.allowed_hosts import RefusedAddress, check_link
-from imgur_mirror.models import Download, Image, Outcome, Piece
+from imgur_mirror.models import ByteRange, Download, Image, Outcome
 from imgur_mirror.settings import Wire
 from imgur_mirror.store import AlbumFolder, StoreError
 from imgur_mirror.store.fs import StoreAway
@@ -30,9 +30,9 @@ __all__ = [
     "FAILURES",
     "HEADERS",
     "SMALL",
-    "Exchange",
+    "FetchAttempt",
     "Gone",
-    "Passing",
+    "RetryableError",
     "TransferError",
     "unexpected",
 ]
@@ -63,7 +63,7 @@ class TransferError(Exception):
     """An image could not be had, and asking again will not change that; the sentence says why."""
 
 
-class Passing(TransferError):
+class RetryableError(TransferError):
     """An image could not be had now; the next try may go well."""
 
 
@@ -81,7 +81,7 @@ def unexpected(error: Exception) -> TransferError:
     return TransferError(f"unexpected: {type(error).__name__}: {printable(str(error))}")
 
 
-class Exchange(ABC):
+class FetchAttempt(ABC):
     """One try at one image or piece, from its first request to its bytes in place.
 
     Use it as a context manager; leaving it keeps what a later try can go on with.
@@ -89,7 +89,7 @@ class Exchange(ABC):
 
     def __init__(
         self,
-        piece: Piece,
+        piece: ByteRange,
         folder: AlbumFolder,
         wire: Wire,
         pace: Pace,
@@ -162,7 +162,7 @@ class Exchange(ABC):
 
         Raises:
             Gone: the image was removed.
-            Passing: a later try may go well.
+            RetryableError: a later try may go well.
             TransferError: it will not.
         """
         self._first_byte = time.time() - self._asked
@@ -201,7 +201,7 @@ class Exchange(ABC):
         if status in (429, 503):
             self._ease_off(status, retry_after(headers.get("Retry-After")))
         if status in (408, 425) or status >= 500:
-            raise Passing(f"the image host answered {status}")
+            raise RetryableError(f"the image host answered {status}")
         raise TransferError(f"the image host answered {status}")
 
     def _ease_off(self, status: int, asked: float | None) -> None:
@@ -212,14 +212,16 @@ class Exchange(ABC):
             )
         wait = backoff(self._wire.backoff, self._attempts) if asked is None else asked
         self._pace.ease_off(wait)
-        raise Passing(f"the image host answered {status}, all workers wait {wait:.1f} seconds")
+        raise RetryableError(
+            f"the image host answered {status}, all workers wait {wait:.1f} seconds"
+        )
 
     def _check_head(self, headers: Mapping[str, str]) -> None:
         encoding = headers.get("Content-Encoding", "identity").strip().lower()
         if encoding not in ("", "identity"):
             raise TransferError(f"the body is encoded as {encoding!r:.40}, which was not asked for")
         if headers.get("Content-Type", "").lower().startswith("text/html"):
-            raise Passing("an HTML page came instead of a picture")
+            raise RetryableError("an HTML page came instead of a picture")
 
     def _check_size(self, size: int | None) -> None:
         if size is not None and size > self._wire.max_bytes:
@@ -242,7 +244,7 @@ class Exchange(ABC):
 
         Raises:
             Gone: what came is Imgur's picture for removed images.
-            Passing: it is not whole, or not a picture.
+            RetryableError: it is not whole, or not a picture.
             StoreError: where it cannot be stored.
         """
 
@@ -266,14 +268,14 @@ class Exchange(ABC):
         """
         if isinstance(error, RefusedAddress):
             error = TransferError(f"refused: {error}")
-        if isinstance(error, TransferError) and not isinstance(error, Passing):
+        if isinstance(error, TransferError) and not isinstance(error, RetryableError):
             self._discard()
         if isinstance(error, Gone):
             return self._download(Outcome.GONE, error=str(error))
         if isinstance(error, TransferError | StoreError):
-            passing = isinstance(error, Passing | StoreAway)
-            return self._download(Outcome.FAILED, error=str(error), passing=passing)
-        return self._download(Outcome.FAILED, error=_wire(error), passing=True)
+            retryable = isinstance(error, RetryableError | StoreAway)
+            return self._download(Outcome.FAILED, error=str(error), retryable=retryable)
+        return self._download(Outcome.FAILED, error=_wire(error), retryable=True)
 
     def _download(
         self,
@@ -285,14 +287,14 @@ class Exchange(ABC):
         type: str | None = None,  # noqa: A002 - the field's name
         verified: str | None = None,
         error: str | None = None,
-        passing: bool = False,
-        instead: bool = False,
+        retryable: bool = False,
+        refetch_whole: bool = False,
     ) -> Download:
         return Download(
             id=self.image.id,
             name=self.image.name,
             outcome=outcome,
-            piece=self.piece.offset,
+            range_start=self.piece.offset,
             bytes=bytes,
             received=self._received,
             md5=md5,
@@ -305,8 +307,8 @@ class Exchange(ABC):
             finished=time.time(),
             worker=self._worker,
             error=error,
-            passing=passing,
-            instead=instead,
+            retryable=retryable,
+            refetch_whole=refetch_whole,
         )
 
 

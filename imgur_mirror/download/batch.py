@@ -6,18 +6,18 @@ from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import Self
 
-from imgur_mirror.download.attempt import Exchange
-from imgur_mirror.download.byte_ranges import PieceExchange
+from imgur_mirror.download.attempt import FetchAttempt
+from imgur_mirror.download.byte_ranges import ByteRangeAttempt
 from imgur_mirror.download.pacing import pace_of
-from imgur_mirror.download.whole_file import WholeExchange
+from imgur_mirror.download.whole_file import WholeFileAttempt
 from imgur_mirror.http.allowed_hosts import Proxies
-from imgur_mirror.models import Download, Outcome, Piece
+from imgur_mirror.models import ByteRange, Download, Outcome
 from imgur_mirror.settings import Wire
 from imgur_mirror.store import AlbumFolder, StoreError
 from imgur_mirror.store.base import Outcomes
 from imgur_mirror.store.fs import StoreAway
 
-__all__ = ["Batch", "BatchFailed", "Work", "settled", "together"]
+__all__ = ["Batch", "BatchFailed", "BatchRun", "settled", "together"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Batch:
     """What one task run fetches, in this order; `name` is unique in its run."""
 
     name: str
-    pieces: tuple[Piece, ...]
+    pieces: tuple[ByteRange, ...]
 
     def __str__(self) -> str:
         """Give the name of the task run: the first file, and how many come with it."""
@@ -42,7 +42,7 @@ def together(batches: Sequence[Batch], count: int) -> tuple[Batch, ...]:
     )
 
 
-def _in_turns(batches: Sequence[Batch]) -> Iterator[Piece]:
+def _in_turns(batches: Sequence[Batch]) -> Iterator[ByteRange]:
     # Each has its largest first, and so has what is taken from them in turns.
     for turn in zip_longest(*(batch.pieces for batch in batches)):
         yield from (piece for piece in turn if piece is not None)
@@ -62,9 +62,9 @@ class BatchFailed(Exception):
         return type(self), (self.downloads,)
 
     @property
-    def passing(self) -> bool:
+    def retryable(self) -> bool:
         """Whether trying again may help."""
-        return any(row.passing for row in self.downloads)
+        return any(row.retryable for row in self.downloads)
 
 
 def settled(rows: Iterable[Download]) -> tuple[Download, ...]:
@@ -79,7 +79,7 @@ def settled(rows: Iterable[Download]) -> tuple[Download, ...]:
     return downloads
 
 
-class Work:
+class BatchRun:
     """One run of a batch: takes up where an earlier run of the same batch ended.
 
     The batch's journal says what is done. So a task that is tried again, on whichever worker,
@@ -98,13 +98,13 @@ class Work:
         self._journal = folder.journal(batch.name)
         self._broken: str | None = None
         self.proxies = Proxies()
-        self.pace = pace_of(folder.state, wire.max_requests_per_second)
+        self.pace = pace_of(folder.run_dir, wire.max_requests_per_second)
 
     def __enter__(self) -> Self:
         """Take up what is known of the batch; raises `StoreAway` where no store answers."""
         names = {piece.image.name: piece.held for piece in self._batch.pieces}
         try:
-            known = self._folder.take_up(self._batch.name, names)
+            known = self._folder.batch_state(self._batch.name, names)
         except StoreAway:
             raise
         except StoreError as error:
@@ -123,51 +123,51 @@ class Work:
     async def __aexit__(self, *_: object) -> None:
         await asyncio.to_thread(self.__exit__)
 
-    def exchanges(self) -> Iterator[Exchange]:
+    def attempts(self) -> Iterator[FetchAttempt]:
         """Give what is still to be fetched; ends early when the store cannot be written."""
         for piece in self._batch.pieces:
-            yield from self.exchanges_of(piece, self._worker)
+            yield from self.attempts_of(piece, self._worker)
 
-    def exchanges_of(self, piece: Piece, worker: str | None) -> Iterator[Exchange]:
+    def attempts_of(self, piece: ByteRange, worker: str | None) -> Iterator[FetchAttempt]:
         """Give what is still to be fetched of one piece, over the connection of that name."""
         yield from self._opened(piece, worker)
         row = self._rows.get(_key(piece))
-        if row is not None and row.instead:
-            yield from self._opened(Piece(piece.image), worker, row.md5)
+        if row is not None and row.refetch_whole:
+            yield from self._opened(ByteRange(piece.image), worker, row.md5)
 
     def _opened(
-        self, piece: Piece, worker: str | None, unvouched: str | None = None
-    ) -> Iterator[Exchange]:
-        """Give the exchange of a piece, unless an earlier one was the last."""
+        self, piece: ByteRange, worker: str | None, unvouched: str | None = None
+    ) -> Iterator[FetchAttempt]:
+        """Give the attempt of a piece, unless an earlier one was the last."""
         last = self._rows.get(_key(piece))
-        if self._broken is not None or (last is not None and not last.passing):
+        if self._broken is not None or (last is not None and not last.retryable):
             return
         about = (piece, self._folder, self._wire, self.pace, last, worker)
         try:
             if piece.offset is None:
-                exchange: Exchange = WholeExchange(
+                attempt: FetchAttempt = WholeFileAttempt(
                     *about, unvouched, self._held.get(piece.image.name)
                 )
             else:
-                exchange = PieceExchange(*about)
+                attempt = ByteRangeAttempt(*about)
         except StoreError as error:
             self._broken = str(error)
         else:
-            yield exchange
+            yield attempt
 
-    def give_up(self, exchange: Exchange, error: Exception) -> None:
+    def give_up(self, attempt: FetchAttempt, error: Exception) -> None:
         """Record what went wrong as the outcome; a store that fails ends the whole batch."""
-        if isinstance(error, StoreError) and not error.passing:
+        if isinstance(error, StoreError) and not error.retryable:
             self._broken = str(error)
         try:
-            self.record(exchange.gave_up(error))
+            self.record(attempt.gave_up(error))
         except StoreError as also:
             self._broken = str(also)
-            self.record(self._failed(exchange.piece))
+            self.record(self._failed(attempt.piece))
 
     def record(self, download: Download) -> None:
         """Keep an outcome, on the disk as well."""
-        self._rows[download.id, download.piece] = download
+        self._rows[download.id, download.range_start] = download
         try:
             self._journal.append(download)
         except StoreError as error:
@@ -186,19 +186,19 @@ class Work:
         rows += [row for key in split if (row := self._rows.get((key, None)))]
         if self._broken is not None:
             # What might pass otherwise does not while nothing can be stored.
-            rows = [replace(row, passing=False) for row in rows]
+            rows = [replace(row, retryable=False) for row in rows]
         return settled(rows)
 
-    def _failed(self, piece: Piece) -> Download:
+    def _failed(self, piece: ByteRange) -> Download:
         return Download(
             id=piece.image.id,
             name=piece.image.name,
             outcome=Outcome.FAILED,
-            piece=piece.offset,
+            range_start=piece.offset,
             error=self._broken,
             worker=self._worker,
         )
 
 
-def _key(piece: Piece) -> tuple[str, int | None]:
+def _key(piece: ByteRange) -> tuple[str, int | None]:
     return piece.image.id, piece.offset

@@ -11,24 +11,24 @@ from contextlib import suppress
 from dataclasses import replace
 from types import TracebackType
 
-from imgur_mirror.download.attempt import Exchange, Passing
+from imgur_mirror.download.attempt import FetchAttempt, RetryableError
 from imgur_mirror.download.media_types import is_page, kind_of
 from imgur_mirror.download.pacing import Pace
 from imgur_mirror.http.headers import STRONG_ETAG, content_range, digest_in, etag_of
-from imgur_mirror.models import Download, Outcome, Piece
+from imgur_mirror.models import ByteRange, Download, Outcome
 from imgur_mirror.settings import Wire
 from imgur_mirror.store import AlbumFolder, StoreError
 from imgur_mirror.store.split_file import SplitPart, missing
 
-__all__ = ["PieceExchange", "merged"]
+__all__ = ["ByteRangeAttempt", "merged"]
 
 
-class PieceExchange(Exchange):
+class ByteRangeAttempt(FetchAttempt):
     """One try at one piece of an image, of a size that the API knows."""
 
     def __init__(
         self,
-        piece: Piece,
+        piece: ByteRange,
         folder: AlbumFolder,
         wire: Wire,
         pace: Pace,
@@ -38,7 +38,7 @@ class PieceExchange(Exchange):
         super().__init__(piece, folder, wire, pace, last, worker)
         self._total = self.image.size or 0
         self._start, self._stop = piece.start, piece.stop or 0
-        self._given_over = self._instead = False
+        self._given_over = self._refetch_whole = False
         self._part: SplitPart = folder.split_part(self.image.name)
         self._ask_next()
 
@@ -87,13 +87,13 @@ class PieceExchange(Exchange):
         tied = etag is not None and STRONG_ETAG.fullmatch(etag) is not None
         if status == 206 and fits and tied and self._part.agree(etag, self._total):
             return True
-        self._instead = self._part.spoil(self._start)
+        self._refetch_whole = self._part.spoil(self._start)
         self._given_over = True
         return False
 
     def write(self, block: bytes) -> None:
         if self._at + len(block) > self._end:
-            raise Passing("more came than the range that was asked for")
+            raise RetryableError("more came than the range that was asked for")
         self._part.write(block, self._at)
         self._at += len(block)
         self._received += len(block)
@@ -102,16 +102,16 @@ class PieceExchange(Exchange):
         if self._given_over:
             return True
         if self._at < self._end:
-            raise Passing(f"the body is short: {self._at} of {self._end} bytes")
+            raise RetryableError(f"the body is short: {self._at} of {self._end} bytes")
         self._keep()
         self._ask_next()
         return not self.asking
 
     def place(self) -> Download:
         if self._given_over:
-            return self._download(Outcome.PIECE, instead=self._instead)
+            return self._download(Outcome.BYTE_RANGE, refetch_whole=self._refetch_whole)
         if missing(self._part.done, 0, self._total) or not self._part.claim(self._start):
-            return self._download(Outcome.PIECE, bytes=self._stop - self._start)
+            return self._download(Outcome.BYTE_RANGE, bytes=self._stop - self._start)
         return self._put_together()
 
     def _put_together(self) -> Download:
@@ -120,8 +120,8 @@ class PieceExchange(Exchange):
         kind = kind_of(head)
         if is_page(head) or digest not in (None, md5) or (kind is None and digest is None):
             # Fetched whole it tells: damaged on the way, an ETag that is no digest, or no picture.
-            instead = self._part.spoil(self._start)
-            return self._download(Outcome.PIECE, md5=md5, instead=instead)
+            refetch_whole = self._part.spoil(self._start)
+            return self._download(Outcome.BYTE_RANGE, md5=md5, refetch_whole=refetch_whole)
         self._part.place()
         return self._download(
             Outcome.DOWNLOADED,
@@ -142,17 +142,23 @@ def merged(rows: Sequence[Download]) -> Download:
     It is `PIECE` where all its bytes came and nobody put them together, which the run that looks
     at the folder can tell from a failure.
     """
-    if len(rows) == 1 and rows[0].piece is None:
+    if len(rows) == 1 and rows[0].range_start is None:
         return rows[0]
-    order = [Outcome.DOWNLOADED, Outcome.UNCHANGED, Outcome.GONE, Outcome.FAILED, Outcome.PIECE]
+    order = [
+        Outcome.DOWNLOADED,
+        Outcome.UNCHANGED,
+        Outcome.GONE,
+        Outcome.FAILED,
+        Outcome.BYTE_RANGE,
+    ]
     # An image that was fetched whole in the end has a row of its own, whatever its pieces did.
-    final = min(rows, key=lambda row: (row.piece is not None, order.index(row.outcome)))
+    final = min(rows, key=lambda row: (row.range_start is not None, order.index(row.outcome)))
     asked = [row for row in rows if row.started is not None and row.finished is not None]
     if len(rows) == 1 or not asked:
-        return replace(final, piece=None)
+        return replace(final, range_start=None)
     return replace(
         final,
-        piece=None,
+        range_start=None,
         attempts=sum(row.attempts for row in rows),
         received=sum(row.received for row in rows),
         started=min(row.started for row in asked if row.started is not None),

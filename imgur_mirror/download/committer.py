@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 from threading import Lock, Thread
 
-from imgur_mirror.download.attempt import Exchange
+from imgur_mirror.download.attempt import FetchAttempt
 from imgur_mirror.download.uploading import uploaded
 from imgur_mirror.models import Download
 
@@ -27,7 +27,7 @@ THREADS = 8
 class PendingCommit:
     """A download that waits to be committed, and the future that waits for it."""
 
-    exchange: Exchange
+    attempt: FetchAttempt
     record: Callable[[Download], None]
     future: Future[bool]
 
@@ -36,31 +36,31 @@ class PendingCommit:
         if not self.future.set_running_or_notify_cancel():
             return
         try:
-            complete = self.exchange.complete()
+            complete = self.attempt.complete()
             if complete:
-                self.record(self.exchange.place())
+                self.record(self.attempt.place())
         except BaseException as error:  # noqa: BLE001 - raised where the future is waited for
             self.future.set_exception(error)
         else:
             self.future.set_result(complete)
 
 
-def commit(exchange: Exchange, record: Callable[[Download], None]) -> Future[bool]:
-    """Begin to commit what an exchange has; true when done, false if there is more to ask for.
+def commit(attempt: FetchAttempt, record: Callable[[Download], None]) -> Future[bool]:
+    """Begin to commit what an attempt has; true when done, false if there is more to ask for.
 
     `record` is called with the outcome before that, in another thread. The future raises what
-    `Exchange.complete` and `Exchange.place` do.
+    `FetchAttempt.complete` and `FetchAttempt.place` do.
     """
-    if exchange.folder.remote:
-        return uploaded(exchange, record)
+    if attempt.folder.remote:
+        return uploaded(attempt, record)
     future: Future[bool] = Future()
-    _queue().put(PendingCommit(exchange, record, future))
+    _queue().put(PendingCommit(attempt, record, future))
     return future
 
 
-def commit_async(exchange: Exchange, record: Callable[[Download], None]) -> asyncio.Future[bool]:
+def commit_async(attempt: FetchAttempt, record: Callable[[Download], None]) -> asyncio.Future[bool]:
     """Do as `commit` does, for the running event loop."""
-    return asyncio.wrap_future(commit(exchange, record))
+    return asyncio.wrap_future(commit(attempt, record))
 
 
 _queues: dict[int, SimpleQueue[PendingCommit]] = {}

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from statistics import median
 
 from imgur_mirror.download.batch import Batch
-from imgur_mirror.models import Album, Download, Image, Outcome, Piece
+from imgur_mirror.models import Album, ByteRange, Download, Image, Outcome
 from imgur_mirror.store.manifest import Entry
-from imgur_mirror.store.split_file import Begun, missing
+from imgur_mirror.store.split_file import Resumable, missing
 
 __all__ = ["Plan", "Splitting", "plan"]
 
@@ -46,7 +46,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class _Need:
-    piece: Piece
+    piece: ByteRange
     weight: int
 
 
@@ -60,7 +60,7 @@ class Splitting:
 
     bytes: int
     workers: int
-    begun: Mapping[str, Begun] = field(default_factory=dict)
+    resumable: Mapping[str, Resumable] = field(default_factory=dict)
 
 
 def plan(
@@ -77,7 +77,7 @@ def plan(
     worker but one would wait for.
     """
     settled: list[Download] = []
-    wanted: list[Piece] = []
+    wanted: list[ByteRange] = []
     for image in album.images:
         entry = entries.get(image.id)
         if image.unsafe is not None:
@@ -85,12 +85,12 @@ def plan(
         elif entry is not None and _is_there(image, entry, files):
             settled.append(_unchanged(entry))
         else:
-            wanted.append(Piece(image, held=image.name in files))
+            wanted.append(ByteRange(image, held=image.name in files))
     pieces = wanted if splitting is None else _split(wanted, splitting)
     return Plan(_deal(pieces, max_task_runs), tuple(settled))
 
 
-def _split(wanted: Sequence[Piece], splitting: Splitting) -> list[Piece]:
+def _split(wanted: Sequence[ByteRange], splitting: Splitting) -> list[ByteRange]:
     """Cut the images that one connection would be longer at than its share of all bytes.
 
     Half a share is small enough for the work to come out even at the end. Smaller pieces would
@@ -98,30 +98,30 @@ def _split(wanted: Sequence[Piece], splitting: Splitting) -> list[Piece]:
     """
     share = sum(need.weight for need in _weighed(wanted)) / splitting.workers
     largest = max(splitting.bytes, int(share / 2))
-    pieces: list[Piece] = []
+    pieces: list[ByteRange] = []
     for piece in wanted:
         size = piece.image.size or 0
-        begun = splitting.begun.get(piece.image.name)
-        if piece.held or (size <= largest and begun is None):
+        resumable = splitting.resumable.get(piece.image.name)
+        if piece.held or (size <= largest and resumable is None):
             pieces.append(piece)
         else:
-            pieces += _cut(piece.image, size, largest, splitting.workers, begun)
+            pieces += _cut(piece.image, size, largest, splitting.workers, resumable)
     return pieces
 
 
 def _cut(
-    image: Image, size: int, largest: int, workers: int, begun: Begun | None
-) -> Iterator[Piece]:
+    image: Image, size: int, largest: int, workers: int, resumable: Resumable | None
+) -> Iterator[ByteRange]:
     """Cut what is missing of an image into as many pieces as there are workers, or fewer."""
     count = max(1, min(workers, math.ceil(size / largest)))
     step = math.ceil(size / count)
-    lacking = missing(begun.done if begun else (), 0, size)
+    lacking = missing(resumable.done if resumable else (), 0, size)
     if not lacking:
         # All bytes are there, and wait for a worker to put them together.
-        yield Piece(image, size, size)
+        yield ByteRange(image, size, size)
     for start, stop in lacking:
         for at in range(start, stop, step):
-            yield Piece(image, at, min(at + step, stop))
+            yield ByteRange(image, at, min(at + step, stop))
 
 
 def _is_there(image: Image, entry: Entry, files: Mapping[str, int]) -> bool:
@@ -152,11 +152,11 @@ def _refused(image: Image) -> Download:
     )
 
 
-def _deal(pieces: Sequence[Piece], max_task_runs: int) -> tuple[Batch, ...]:
+def _deal(pieces: Sequence[ByteRange], max_task_runs: int) -> tuple[Batch, ...]:
     """Give each piece, largest first, to the batch with the fewest bytes so far."""
     needs = sorted(_weighed(pieces), key=lambda need: -need.weight)
     count = min(len(needs), max_task_runs)
-    hands: list[list[Piece]] = [[] for _ in range(count)]
+    hands: list[list[ByteRange]] = [[] for _ in range(count)]
     lightest = [(0, hand) for hand in range(count)]
     for need in needs:
         weight, hand = heapq.heappop(lightest)
@@ -165,7 +165,7 @@ def _deal(pieces: Sequence[Piece], max_task_runs: int) -> tuple[Batch, ...]:
     return tuple(Batch(f"{number:05}", tuple(hand)) for number, hand in enumerate(hands))
 
 
-def _weighed(pieces: Sequence[Piece]) -> list[_Need]:
+def _weighed(pieces: Sequence[ByteRange]) -> list[_Need]:
     images = [piece.image for piece in pieces]
     typical = {
         video: _typical((image for image in images if _is_video(image) is video), otherwise)
@@ -174,7 +174,7 @@ def _weighed(pieces: Sequence[Piece]) -> list[_Need]:
     return [_Need(piece, REQUEST + _bytes(piece, typical)) for piece in pieces]
 
 
-def _bytes(piece: Piece, typical: Mapping[bool, int]) -> int:
+def _bytes(piece: ByteRange, typical: Mapping[bool, int]) -> int:
     if piece.stop is not None:
         return piece.stop - piece.start
     return piece.image.size or typical[_is_video(piece.image)]

@@ -44,7 +44,7 @@ class Progress:
             with suppress(StoreError, OSError):
                 self.folder.gather()
             self._gathered = time.monotonic()
-        for journal in self.folder.state.glob("*.jsonl"):
+        for journal in self.folder.run_dir.glob("*.jsonl"):
             # A run's end takes its journals away.
             with suppress(FileNotFoundError), journal.open("rb") as file:
                 file.seek(self._read.get(journal, 0))
@@ -61,9 +61,9 @@ class Progress:
         return f"{self.came} of {counted_images(of)}, {size(self.bytes)}{failed}"
 
     def _take(self, row: Download) -> None:
-        if row.passing:
+        if row.retryable:
             return
         self.bytes += row.received
-        if row.outcome is not Outcome.PIECE:
+        if row.outcome is not Outcome.BYTE_RANGE:
             self._done.add(row.id)
             (self._failed.add if row.outcome is Outcome.FAILED else self._failed.discard)(row.id)

@@ -1,7 +1,7 @@
 """Images over the wire with requests: for threads and processes, each with a connection of its own.
 
 `transfer_async` is the same for an event loop; the two differ only where they wait. All that they
-decide is in `exchange`, all that they remember in `batch`.
+decide is in `attempt`, all that they remember in `batch`.
 """
 
 import time
@@ -11,8 +11,8 @@ from contextlib import suppress
 import requests
 import urllib3
 
-from imgur_mirror.download.attempt import BLOCK, FAILURES, SMALL, Exchange, unexpected
-from imgur_mirror.download.batch import Batch, Work
+from imgur_mirror.download.attempt import BLOCK, FAILURES, SMALL, FetchAttempt, unexpected
+from imgur_mirror.download.batch import Batch, BatchRun
 from imgur_mirror.download.committer import commit
 from imgur_mirror.http.requests_session import thread_session
 from imgur_mirror.models import Download
@@ -29,38 +29,38 @@ def fetch_batch(batch: Batch, folder: AlbumFolder, wire: Wire) -> tuple[Download
         BatchFailed: where an image failed, after all others were tried.
     """
     session = thread_session(wire)
-    with Work(batch, folder, wire) as work:
-        for exchange in work.exchanges():
-            with exchange:
-                _fetch(session, exchange, work, wire)
+    with BatchRun(batch, folder, wire) as work:
+        for attempt in work.attempts():
+            with attempt:
+                _fetch(session, attempt, work, wire)
         return work.result()
 
 
-def _fetch(session: requests.Session, exchange: Exchange, work: Work, wire: Wire) -> None:
+def _fetch(session: requests.Session, attempt: FetchAttempt, work: BatchRun, wire: Wire) -> None:
     try:
-        exchange.check()
+        attempt.check()
         while True:
-            while exchange.asking:
+            while attempt.asking:
                 _wait(work)
-                _ask(session, exchange, work, wire)
-            if commit(exchange, work.record).result():
+                _ask(session, attempt, work, wire)
+            if commit(attempt, work.record).result():
                 return
     except (*FAILURES, requests.RequestException, urllib3.exceptions.HTTPError) as error:
-        work.give_up(exchange, error)
+        work.give_up(attempt, error)
     except Exception as error:  # noqa: BLE001 - every image ends as an outcome
-        work.give_up(exchange, unexpected(error))
+        work.give_up(attempt, unexpected(error))
 
 
-def _wait(work: Work) -> None:
+def _wait(work: BatchRun) -> None:
     for seconds in work.pace.waits():
         time.sleep(seconds)
 
 
-def _ask(session: requests.Session, exchange: Exchange, work: Work, wire: Wire) -> None:
-    proxy = work.proxies.of(exchange.url)
+def _ask(session: requests.Session, attempt: FetchAttempt, work: BatchRun, wire: Wire) -> None:
+    proxy = work.proxies.of(attempt.url)
     response = session.get(
-        exchange.url,
-        headers=exchange.headers,
+        attempt.url,
+        headers=attempt.headers,
         proxies={"http": proxy, "https": proxy} if proxy else {},
         stream=True,
         allow_redirects=False,
@@ -68,10 +68,10 @@ def _ask(session: requests.Session, exchange: Exchange, work: Work, wire: Wire) 
     )
     wanted = False
     try:
-        wanted = exchange.accept(response.status_code, response.headers)
+        wanted = attempt.accept(response.status_code, response.headers)
         if wanted:
             for block in _blocks(response):
-                exchange.write(block)
+                attempt.write(block)
     finally:
         if not wanted:
             _drain(response)

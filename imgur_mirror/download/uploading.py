@@ -9,16 +9,16 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 
-from imgur_mirror.download.attempt import Exchange
+from imgur_mirror.download.attempt import FetchAttempt
 from imgur_mirror.models import Download
 from imgur_mirror.store.fsspec_client import AT_ONCE
 
 __all__ = ["uploaded"]
 
 
-def uploaded(exchange: Exchange, record: Callable[[Download], None]) -> Future[bool]:
-    """Begin to check and send what an exchange has; see `placing.commit`."""
-    return _pool(os.getpid()).submit(_upload, exchange, record)
+def uploaded(attempt: FetchAttempt, record: Callable[[Download], None]) -> Future[bool]:
+    """Begin to check and send what an attempt has; see `placing.commit`."""
+    return _pool(os.getpid()).submit(_upload, attempt, record)
 
 
 @cache
@@ -27,8 +27,8 @@ def _pool(process: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(AT_ONCE, thread_name_prefix=f"uploading-{process}")
 
 
-def _upload(exchange: Exchange, record: Callable[[Download], None]) -> bool:
-    if not exchange.complete():
+def _upload(attempt: FetchAttempt, record: Callable[[Download], None]) -> bool:
+    if not attempt.complete():
         return False
-    record(exchange.place())
+    record(attempt.place())
     return True

@@ -3,22 +3,22 @@
 from collections.abc import Mapping
 from types import TracebackType
 
-from imgur_mirror.download.attempt import Exchange, Gone, Passing
+from imgur_mirror.download.attempt import FetchAttempt, Gone, RetryableError
 from imgur_mirror.download.media_types import is_page, kind_of
 from imgur_mirror.download.pacing import Pace
 from imgur_mirror.http.headers import STRONG_ETAG, content_range, digest_in, etag_of, length
-from imgur_mirror.models import Download, Outcome, Piece
+from imgur_mirror.models import ByteRange, Download, Outcome
 from imgur_mirror.settings import Wire
 from imgur_mirror.store import AlbumFolder
 from imgur_mirror.store.partial_file import RESUMABLE, Part
 
-__all__ = ["REMOVED_MD5", "WholeExchange"]
+__all__ = ["REMOVED_MD5", "WholeFileAttempt"]
 
 REMOVED_MD5 = "d835884373f4d6c8f24742ceabe74946"
 """https://i.imgur.com/removed.png, should it ever come without a redirect."""
 
 
-class WholeExchange(Exchange):
+class WholeFileAttempt(FetchAttempt):
     """One try at one image, from its first request to its file in place.
 
     `unvouched` is the MD5 that an earlier fetch gave, where the ETag said another, and `held` that
@@ -27,7 +27,7 @@ class WholeExchange(Exchange):
 
     def __init__(
         self,
-        piece: Piece,
+        piece: ByteRange,
         folder: AlbumFolder,
         wire: Wire,
         pace: Pace,
@@ -108,7 +108,7 @@ class WholeExchange(Exchange):
         self._etag = etag_of(headers)
         self._check_size(self._expected)
         if self._expected == 0:
-            raise Passing("the body is empty")
+            raise RetryableError("the body is empty")
         worth_keeping = self._expected is None or self._expected > RESUMABLE
         continuable = worth_keeping and STRONG_ETAG.fullmatch(self._etag or "")
         self._part.restart(self._etag if continuable else None)
@@ -118,7 +118,7 @@ class WholeExchange(Exchange):
         first, last, total = content_range(headers)
         etag = etag_of(headers) if "ETag" in headers else self._part_etag
         if not self._part.size:
-            raise Passing("a part of the file came where all of it was asked for")
+            raise RetryableError("a part of the file came where all of it was asked for")
         sound = last is not None and total is not None and self._part.size <= last < total
         if first != self._part.size or not sound or etag != self._part_etag:
             self._ask_anew()
@@ -140,7 +140,7 @@ class WholeExchange(Exchange):
         size = self._part.size + len(block)
         self._check_size(size)
         if self._expected is not None and size > self._expected:
-            raise Passing(f"more than the announced {self._expected} bytes came")
+            raise RetryableError(f"more than the announced {self._expected} bytes came")
         self._part.write(block)
         self._received += len(block)
 
@@ -149,22 +149,22 @@ class WholeExchange(Exchange):
             return True
         size, md5 = self._part.size, self._part.md5
         if size == 0:
-            raise Passing("the body is empty")
+            raise RetryableError("the body is empty")
         if self._expected is not None and size < self._expected:
-            raise Passing(f"the body is short: {size} of {self._expected} bytes")
+            raise RetryableError(f"the body is short: {size} of {self._expected} bytes")
         if md5 == REMOVED_MD5:
             self._part.discard()
             raise Gone("Imgur sent its picture for removed images")
         if is_page(self._part.head):
             self._part.discard()
-            raise Passing("an HTML page came instead of a picture")
+            raise RetryableError("an HTML page came instead of a picture")
         self._verified = self._vouch(size, md5)
         if self._verified is None:
             return False
         self._kind = kind_of(self._part.head)
         if self._verified != "etag" and self._kind is None:
             self._part.discard()
-            raise Passing("what came is no picture or video of a known kind")
+            raise RetryableError("what came is no picture or video of a known kind")
         self._part.ready()
         return True
 
@@ -196,12 +196,12 @@ class WholeExchange(Exchange):
             return None
         if digest is not None and self._unvouched != md5:
             self._part.discard()
-            raise Passing(f"two fetches differ from each other and from the ETag {digest}")
+            raise RetryableError(f"two fetches differ from each other and from the ETag {digest}")
         if digest is not None:
             return "two fetches"
         if self._expected is None and not self._framed and size != self.image.size:
             self._part.discard()
-            raise Passing("nothing tells whether the body is whole: no length, no digest")
+            raise RetryableError("nothing tells whether the body is whole: no length, no digest")
         return "length"
 
     def _unchanged(self) -> Download:

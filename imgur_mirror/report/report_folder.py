@@ -14,7 +14,7 @@ REPORTS = "_reports"
 
 def page(folder: AlbumFolder, name: str) -> StoredFile:
     """Give a page of an album's, which may not be there."""
-    return folder.beside(REPORTS, folder.path.name, name)
+    return folder.sibling(REPORTS, folder.name, name)
 
 
 def write_page(folder: AlbumFolder, name: str, text: str) -> None:
@@ -39,4 +39,4 @@ def read_page(folder: AlbumFolder, name: str) -> str | None:
 
 def stored_address(folder: AlbumFolder, name: str) -> str:
     """Give the address of a stored image, as seen from a page."""
-    return f"../../{quote(folder.path.name)}/{quote(name)}"
+    return f"../../{quote(folder.name)}/{quote(name)}"

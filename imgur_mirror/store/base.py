@@ -11,9 +11,9 @@ from imgur_mirror.models import Album, Download, Image
 from imgur_mirror.store.fs import StoreError
 from imgur_mirror.store.manifest import Entry
 from imgur_mirror.store.partial_file import Part
-from imgur_mirror.store.split_file import Begun, SplitPart
+from imgur_mirror.store.split_file import Resumable, SplitPart
 
-__all__ = ["AlbumFolder", "Journal", "Outcomes", "StoredFile", "TakenUp", "latest"]
+__all__ = ["AlbumFolder", "BatchState", "Journal", "Outcomes", "StoredFile", "latest"]
 
 Outcomes = dict[tuple[str, int | None], Download]
 """The latest outcome of each piece of a batch, by image id and offset."""
@@ -30,7 +30,7 @@ class Journal(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class TakenUp:
+class BatchState:
     """What is known of a batch as its task run begins.
 
     `outcomes` are those of an earlier run of it, `digests` the MD5s of files that lie there under
@@ -86,19 +86,24 @@ class AlbumFolder(ABC):
         """Where it is, without the name of the store; its last part is the album's id."""
 
     @property
+    def name(self) -> str:
+        """The album's id."""
+        return self.path.name
+
+    @property
     @abstractmethod
-    def address(self) -> str:
+    def uri(self) -> str:
         """Where it is, as the setting has it."""
 
     @property
     @abstractmethod
-    def here(self) -> Path:
+    def local_dir(self) -> Path:
         """A folder on this machine that stands for it: where its runs note what they do."""
 
     @property
-    def state(self) -> Path:
+    def run_dir(self) -> Path:
         """The run's own folder, for its journals and for what its workers tell each other."""
-        return self.here / f".run-{self.run}"
+        return self.local_dir / f".run-{self.run}"
 
     @abstractmethod
     def opened(self) -> AbstractContextManager[Self]:
@@ -139,7 +144,7 @@ class AlbumFolder(ABC):
         """Give files to look at, on this machine; one that is too large may not be there."""
 
     @abstractmethod
-    def beside(self, *parts: str) -> StoredFile:
+    def sibling(self, *parts: str) -> StoredFile:
         """Give a file next to the album's folder, by its path from there."""
 
     @abstractmethod
@@ -158,9 +163,9 @@ class AlbumFolder(ABC):
 
     def split_part(self, name: str) -> SplitPart:
         """Open the partial file of an image that this run's workers fetch in pieces together."""
-        raise StoreError(f"{name} cannot be put together from pieces at {self.address}")
+        raise StoreError(f"{name} cannot be put together from pieces at {self.uri}")
 
-    def begun(self, images: Iterable[Image], wholes_above: int | None) -> dict[str, Begun]:  # noqa: ARG002 - for those that have pieces
+    def resumable(self, images: Iterable[Image], wholes_above: int | None) -> dict[str, Resumable]:  # noqa: ARG002 - for those that have pieces
         """Take over what dead runs have of these images, by name, so that pieces go on from it.
 
         The beginning of a whole file is taken over as a piece where the image is larger than
@@ -175,7 +180,7 @@ class AlbumFolder(ABC):
     # Runs
 
     @abstractmethod
-    def take_up(self, batch: str, names: Mapping[str, bool]) -> TakenUp:
+    def batch_state(self, batch: str, names: Mapping[str, bool]) -> BatchState:
         """Begin a batch, or go on with it.
 
         `names` are those of its images' files, each with whether one lies there already.
@@ -214,4 +219,4 @@ class AlbumFolder(ABC):
 
 def latest(rows: Iterator[Download]) -> Outcomes:
     """Give the last outcome of each piece in a journal."""
-    return {(row.id, row.piece): row for row in rows}
+    return {(row.id, row.range_start): row for row in rows}

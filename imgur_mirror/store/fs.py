@@ -27,13 +27,13 @@ __all__ = [
 class StoreError(Exception):
     """The store cannot be written or read; the sentence says what to mend. Never tried again."""
 
-    passing = False
+    retryable = False
 
 
 class StoreAway(StoreError):
     """A store elsewhere did not answer, though it was asked several times; later it may."""
 
-    passing = True
+    retryable = True
 
 
 REMEDIES = {

@@ -6,7 +6,7 @@ from dataclasses import fields
 from pathlib import Path
 from threading import Lock
 
-from imgur_mirror.models import Download
+from imgur_mirror.models import NAMES_ON_DISK, Download
 from imgur_mirror.store.fs import said
 
 __all__ = ["Journal"]
@@ -35,7 +35,7 @@ class Journal:
         row = {name: getattr(download, name) for name in _ALWAYS}
         for name, default in _DEFAULTS.items():
             if (value := getattr(download, name)) != default:
-                row[name] = value
+                row[NAMES_ON_DISK.get(name, name)] = value
         # The newline before it ends a line that a full disk or a killed worker cut short.
         line = f"\n{json.dumps(row)}\n".encode()
         with said(self.path.parent.parent):

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import BinaryIO, Self
 
 from imgur_mirror.models import Album, Download, Image
-from imgur_mirror.store.base import AlbumFolder, Outcomes, StoredFile, TakenUp, latest
+from imgur_mirror.store.base import AlbumFolder, BatchState, Outcomes, StoredFile, latest
 from imgur_mirror.store.fs import is_free, locked, md5, said, sync_folder, write_whole
 from imgur_mirror.store.journal import Journal
 from imgur_mirror.store.manifest import (
@@ -37,7 +37,7 @@ from imgur_mirror.store.manifest import (
     set_aside,
 )
 from imgur_mirror.store.partial_file import Part, is_resumable, remove_unless_locked
-from imgur_mirror.store.split_file import Begun, SplitPart, begun, is_sound
+from imgur_mirror.store.split_file import Resumable, SplitPart, is_sound, resumable
 
 __all__ = ["LocalFile", "LocalFolder"]
 
@@ -78,11 +78,11 @@ class LocalFolder(AlbumFolder):
     run: str = ""
 
     @property
-    def address(self) -> str:
+    def uri(self) -> str:
         return str(self.path)
 
     @property
-    def here(self) -> Path:
+    def local_dir(self) -> Path:
         return self.path
 
     @contextmanager
@@ -92,8 +92,8 @@ class LocalFolder(AlbumFolder):
             mine.path.mkdir(parents=True, exist_ok=True)
             # Who looks for dead runs holds the folder's lock, and so never sees this one unlocked.
             with locked(mine.path):
-                mine.state.mkdir()
-                lock = os.open(mine.state, os.O_RDONLY)
+                mine.run_dir.mkdir()
+                lock = os.open(mine.run_dir, os.O_RDONLY)
                 fcntl.flock(lock, fcntl.LOCK_EX)
         try:
             yield mine
@@ -135,7 +135,7 @@ class LocalFolder(AlbumFolder):
     def copies(self, names: Sequence[str]) -> Iterator[list[Path]]:
         yield [self.path / name for name in names]
 
-    def beside(self, *parts: str) -> StoredFile:
+    def sibling(self, *parts: str) -> StoredFile:
         return LocalFile(self.path.parent.joinpath(*parts))
 
     def erase(self) -> None:
@@ -154,7 +154,7 @@ class LocalFolder(AlbumFolder):
     def split_part(self, name: str) -> SplitPart:
         return SplitPart.open(self.path / name, self.run)
 
-    def begun(self, images: Iterable[Image], wholes_above: int | None) -> dict[str, Begun]:
+    def resumable(self, images: Iterable[Image], wholes_above: int | None) -> dict[str, Resumable]:
         with said(self.path), locked(self.path):
             parts = [path.name for path in self.path.glob("*.part")]
             if not parts:
@@ -164,7 +164,7 @@ class LocalFolder(AlbumFolder):
                 if any(part.startswith(f"{image.name}.") for part in parts):
                     wholes = wholes_above is not None and (image.size or 0) > wholes_above
                     target = self.path / image.name
-                    found[image.name] = begun(target, self.run, image.size, wholes)
+                    found[image.name] = resumable(target, self.run, image.size, wholes)
         return {name: what for name, what in found.items() if what is not None}
 
     # The manifest
@@ -188,7 +188,7 @@ class LocalFolder(AlbumFolder):
             # The names of new files reach the disk before the manifest that lists them.
             sync_folder(self.path)
             write_whole(self.path / MANIFEST, manifest_blocks(album, ordered(entries, images)))
-            for state in [*dead, self.state]:
+            for state in [*dead, self.run_dir]:
                 shutil.rmtree(state, ignore_errors=True)
 
     def _vouched(self, dead: Iterable[Path]) -> dict[str, Entry]:
@@ -237,11 +237,11 @@ class LocalFolder(AlbumFolder):
         state = self.path / f".run-{run}"
         return state.exists() and not is_free(state)
 
-    def take_up(self, batch: str, names: Mapping[str, bool]) -> TakenUp:  # noqa: ARG002 - each is read as it is asked for
-        return TakenUp(self.outcomes(batch), {})
+    def batch_state(self, batch: str, names: Mapping[str, bool]) -> BatchState:  # noqa: ARG002 - each is read as it is asked for
+        return BatchState(self.outcomes(batch), {})
 
     def journal(self, batch: str) -> Journal:
-        return Journal(self.state / f"{batch}.jsonl")
+        return Journal(self.run_dir / f"{batch}.jsonl")
 
     def outcomes(self, batch: str) -> Outcomes:
         with said(self.path):
@@ -254,7 +254,7 @@ class LocalFolder(AlbumFolder):
     def _dead_runs(self) -> list[Path]:
         """The `.run-ID/` folders that no living run holds."""
         return [
-            state for state in self.path.glob(".run-*") if state != self.state and is_free(state)
+            state for state in self.path.glob(".run-*") if state != self.run_dir and is_free(state)
         ]
 
     @staticmethod

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pydantic import TypeAdapter
 from typing_extensions import TypedDict
 
-from imgur_mirror.models import Album, Download, Image, Outcome
+from imgur_mirror.models import NAMES_ON_DISK, Album, Download, Image, Outcome
 
 __all__ = [
     "MANIFEST",
@@ -72,6 +72,7 @@ class _Manifest(TypedDict):
 _MANIFEST = TypeAdapter(_Manifest)
 _ENTRY = TypeAdapter(Entry)
 _DOWNLOAD = TypeAdapter(Download)
+_FIELDS = {on_disk: field for field, on_disk in NAMES_ON_DISK.items()}
 
 # Not by `asdict`, which looks for dataclasses in every string of a large album.
 _OF_ALBUM = [field.name for field in fields(Album) if field.name != "images"]
@@ -173,8 +174,11 @@ def _text(row: Mapping[str, object]) -> bytes:
 def outcomes_in(journal: bytes) -> Iterator[Download]:
     """Read the lines of a journal; one that a crash cut short is not there."""
     for line in journal.splitlines():
-        with suppress(ValueError, RecursionError):
-            row = _DOWNLOAD.validate_python(json.loads(line))
+        with suppress(ValueError, TypeError, RecursionError):
+            named = {
+                _FIELDS.get(name, name): value for name, value in dict(json.loads(line)).items()
+            }
+            row = _DOWNLOAD.validate_python(named)
             if is_image(row.name):
                 yield row
 

@@ -24,7 +24,7 @@ from tempfile import TemporaryDirectory
 from typing import BinaryIO, ClassVar, Self
 
 from imgur_mirror.models import Album, Download
-from imgur_mirror.store.base import AlbumFolder, Outcomes, StoredFile, TakenUp, latest
+from imgur_mirror.store.base import AlbumFolder, BatchState, Outcomes, StoredFile, latest
 from imgur_mirror.store.fs import StoreError
 from imgur_mirror.store.fsspec_client import Objects, Stored
 from imgur_mirror.store.journal import Journal
@@ -87,7 +87,7 @@ class RemoteFolder(AlbumFolder):
     `journaled` says that another process, on another machine, may go on with this one's batches.
     """
 
-    address: str
+    uri: str
     run: str = ""
     journaled: bool = True
 
@@ -95,31 +95,31 @@ class RemoteFolder(AlbumFolder):
 
     @property
     def path(self) -> PurePosixPath:
-        return PurePosixPath(self.address.partition("://")[2])
+        return PurePosixPath(self.uri.partition("://")[2])
 
     @property
-    def here(self) -> Path:
-        return scratch(self.address)
+    def local_dir(self) -> Path:
+        return scratch(self.uri)
 
     @property
-    def state(self) -> Path:
+    def run_dir(self) -> Path:
         # A worker's machine may not be the one where the run was opened.
-        state = self.here / f".run-{self.run}"
+        state = self.local_dir / f".run-{self.run}"
         state.mkdir(parents=True, exist_ok=True)
         return state
 
     @property
     def objects(self) -> Objects:
         """What lies there."""
-        return Objects(self.address)
+        return Objects(self.uri)
 
     @contextmanager
     def opened(self) -> Iterator[Self]:
-        with LocalFolder(self.here).opened() as local:
+        with LocalFolder(self.local_dir).opened() as local:
             try:
                 yield replace(self, run=local.run)
             finally:
-                shutil.rmtree(local.state, ignore_errors=True)
+                shutil.rmtree(local.run_dir, ignore_errors=True)
 
     def in_one_process(self, run: str) -> Self:
         return replace(self, run=run, journaled=False)
@@ -159,18 +159,18 @@ class RemoteFolder(AlbumFolder):
         stored = self.objects.about(name)
         head = self.objects.read(name, 0, 64) if stored and stored.size else b""
         if stored is None or head is None:
-            raise StoreError(f"{self.address}/{name} was there and is no more: run this again")
+            raise StoreError(f"{self.uri}/{name} was there and is no more: run this again")
         return stored.size, head
 
     @contextmanager
     def copies(self, names: Sequence[str]) -> Iterator[list[Path]]:
-        with TemporaryDirectory(dir=self.here) as folder:
+        with TemporaryDirectory(dir=self.local_dir) as folder:
             with ThreadPoolExecutor(READERS) as pool:
                 list(pool.map(partial(self._copy, Path(folder)), self._looked_at(names)))
             yield [Path(folder) / name for name in names]
 
-    def beside(self, *parts: str) -> StoredFile:
-        return RemoteFile(Objects(self.address.rpartition("/")[0]), "/".join(parts))
+    def sibling(self, *parts: str) -> StoredFile:
+        return RemoteFile(Objects(self.uri.rpartition("/")[0]), "/".join(parts))
 
     def erase(self) -> None:
         self.objects.erase()
@@ -200,26 +200,26 @@ class RemoteFolder(AlbumFolder):
     # What is being fetched
 
     def part(self, name: str) -> Part:
-        return RemotePart(self.here / name, self.objects)
+        return RemotePart(self.local_dir / name, self.objects)
 
     def sweep(self, wanted: Iterable[str]) -> None:
-        LocalFolder(self.here, self.run).sweep(wanted)
+        LocalFolder(self.local_dir, self.run).sweep(wanted)
 
     # Runs
 
-    def take_up(self, batch: str, names: Mapping[str, bool]) -> TakenUp:
+    def batch_state(self, batch: str, names: Mapping[str, bool]) -> BatchState:
         """Begin a batch, or go on with it: ask what lies there of it, where anything may."""
         earlier = self._begun(batch)
         outcomes = earlier or {}
-        known = {row.name for row in outcomes.values() if not row.passing}
+        known = {row.name for row in outcomes.values() if not row.retryable}
         may_be = [
             name
             for name, there in names.items()
             if (there or earlier is not None) and name not in known
         ]
         if not may_be:
-            return TakenUp(outcomes, {})
-        return TakenUp(outcomes, self._digests(self._there(may_be)))
+            return BatchState(outcomes, {})
+        return BatchState(outcomes, self._digests(self._there(may_be)))
 
     def _there(self, names: Sequence[str]) -> dict[str, Stored]:
         """Say what there is of these objects; of few, without a listing of all."""
@@ -256,9 +256,9 @@ class RemoteFolder(AlbumFolder):
         """Fetch the outcomes of batches that ended on other machines."""
         if not self.journaled:
             return
-        there = Objects(f"{self.address}/.run-{self.run}")
+        there = Objects(f"{self.uri}/.run-{self.run}")
         for name, stored in there.listed().items():
-            target = self.state / name
+            target = self.run_dir / name
             if stored.size and not target.exists():
                 # Its own: more than one may be looking.
                 draft = target.with_suffix(f".{secrets.token_hex(4)}.draft")
@@ -269,7 +269,7 @@ class RemoteFolder(AlbumFolder):
                 draft.unlink(missing_ok=True)
 
     def _journal_here(self, batch: str) -> Journal:
-        return Journal(self.state / f"{batch}.jsonl")
+        return Journal(self.run_dir / f"{batch}.jsonl")
 
     def _journal_there(self, batch: str) -> str:
         return f".run-{self.run}/{batch}.jsonl"

@@ -21,14 +21,14 @@ from imgur_mirror.http.headers import STRONG_ETAG
 from imgur_mirror.store.fs import is_at, is_free, md5, said, try_lock
 from imgur_mirror.store.partial_file import etag_file, is_resumable
 
-__all__ = ["Begun", "SplitPart", "begun", "is_sound", "missing"]
+__all__ = ["Resumable", "SplitPart", "is_sound", "missing", "resumable"]
 
 Range = tuple[int, int]
 """From the first byte to before the last: `start <= byte < stop`."""
 
 
 @dataclass(frozen=True, slots=True)
-class Begun:
+class Resumable:
     """What an earlier run has of an image: its version, its bytes in all, and which are there."""
 
     etag: str | None
@@ -167,7 +167,7 @@ class SplitPart:
             _log(self.path).unlink(missing_ok=True)
 
 
-def begun(target: Path, run: str, size: int | None, wholes: bool) -> Begun | None:
+def resumable(target: Path, run: str, size: int | None, wholes: bool) -> Resumable | None:
     """Take over for a run what a dead one has of an image of that size; None if that is nothing.
 
     Pieces are taken over, and with `wholes` the beginning of a whole file as well. The caller holds
@@ -183,7 +183,7 @@ def begun(target: Path, run: str, size: int | None, wholes: bool) -> Begun | Non
         return _beginning(target, run, size) if wholes else None
 
 
-def _beginning(target: Path, run: str, size: int | None) -> Begun | None:
+def _beginning(target: Path, run: str, size: int | None) -> Resumable | None:
     whole = target.with_name(f"{target.name}.part")
     if size is None or not is_resumable(whole):
         return None
@@ -192,14 +192,14 @@ def _beginning(target: Path, run: str, size: int | None) -> Begun | None:
     # No host has said yet that it is so long in all: what is as long may well be longer.
     if have >= size or not STRONG_ETAG.fullmatch(etag):
         return None
-    found = Begun(etag, size, ((0, have),))
+    found = Resumable(etag, size, ((0, have),))
     if not _take_over(whole, _path(target, run), found):
         return None
     etag_file(whole).unlink(missing_ok=True)
     return found
 
 
-def _take_over(part: Path, mine: Path, found: Begun) -> bool:
+def _take_over(part: Path, mine: Path, found: Resumable) -> bool:
     """Give a dead run's file this run's name and log; false where another writer has it."""
     lines = [{"etag": found.etag, "total": found.total}]
     ranges = [{"start": start, "stop": stop} for start, stop in found.done]
@@ -233,14 +233,14 @@ def _is_dead(part: Path, target: Path) -> bool:
     return part.exists() and is_free(part) and (not state.exists() or is_free(state))
 
 
-def _usable(lines: list[dict[str, Any]], size: int | None) -> Begun | None:
+def _usable(lines: list[dict[str, Any]], size: int | None) -> Resumable | None:
     version = next((line for line in lines if "total" in line), None)
     if version is None or version["total"] != size or any("spoilt" in line for line in lines):
         return None
     if not STRONG_ETAG.fullmatch(version["etag"] or ""):
         return None
     done = tuple((line["start"], line["stop"]) for line in lines if "start" in line)
-    return Begun(version["etag"], version["total"], done) if done else None
+    return Resumable(version["etag"], version["total"], done) if done else None
 
 
 def _read(part: Path) -> list[dict[str, Any]]:

@@ -3,28 +3,28 @@
 import hashlib
 
 from imgur_mirror.download.pacing import Pace
-from imgur_mirror.download.whole_file import WholeExchange
-from imgur_mirror.models import Image, Piece
+from imgur_mirror.download.whole_file import WholeFileAttempt
+from imgur_mirror.models import ByteRange, Image
 from imgur_mirror.settings import Settings
 
-__all__ = ["body_of", "exchange_of"]
+__all__ = ["body_of", "attempt_of"]
 
 
 def body_of(number):
     return b"\xff\xd8\xff\xe0" + str(number).encode() * 500
 
 
-def exchange_of(folder, number, etag=None):
+def attempt_of(folder, number, etag=None):
     """What has come of one image, as a transfer hands it over."""
     wire = Settings(_env_file=None).wire
     image = Image(id=f"i{number}", name=f"i{number}.jpg", link=f"https://i.imgur.com/i{number}.jpg")
-    exchange = WholeExchange(Piece(image), folder, wire, Pace(folder.state))
+    attempt = WholeFileAttempt(ByteRange(image), folder, wire, Pace(folder.run_dir))
     body = body_of(number)
     headers = {
         "Content-Length": str(len(body)),
         "ETag": f'"{etag or hashlib.md5(body).hexdigest()}"',
     }
-    _ = exchange.headers
-    assert exchange.accept(200, headers)
-    exchange.write(body)
-    return exchange
+    _ = attempt.headers
+    assert attempt.accept(200, headers)
+    attempt.write(body)
+    return attempt
