@@ -1,8 +1,6 @@
 """Several albums: each a run of its own, and the failure of one stops no other."""
 
 import json
-import subprocess
-import sys
 
 import pytest
 from prefect.client.orchestration import get_client
@@ -16,6 +14,7 @@ from imgur_mirror.report.albums import summary_text
 from tests.support.albums import stored
 from tests.support.imgur import contents, fault, new_album, put
 from tests.support.prefect_api import artifact
+from tests.support.processes import python
 
 pytestmark = [pytest.mark.usefixtures("prefect_server"), pytest.mark.slow]
 
@@ -199,8 +198,6 @@ os._exit(status)
 
 def test_a_stop_that_an_albums_run_lost_is_none_of_its_failures(imgur, downloads):
     """Prefect raises what its server answered, where that is no yes to its report of a crash."""
-    ran = subprocess.run(
-        [sys.executable, "-c", STOPPED], capture_output=True, text=True, timeout=120, check=False
-    )
+    ran = python("-c", STOPPED)
     assert (ran.returncode, ran.stdout) == (130, "PdA9Amq\n"), ran.stderr
     assert "what was finished is kept" in ran.stderr

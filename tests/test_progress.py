@@ -147,7 +147,7 @@ def shown(api, folder):
 
 
 def awaited(api, folder, what):
-    assert eventually(lambda: shown(api, folder) == what, 30), shown(api, folder)
+    assert eventually(lambda: shown(api, folder) == what), shown(api, folder)
 
 
 def test_the_artifact_follows_a_run_to_its_end(named, prefect_server):
