@@ -6,8 +6,8 @@ from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey, Ar
 from prefect.client.schemas.sorting import ArtifactSort
 from prefect.logging import get_run_logger
 
-from imgur_mirror.api.file_names import artifact_key
 from imgur_mirror.compare.history import Earlier, earlier_in
+from tasks.artifact_key import artifact_key
 
 __all__ = ["earlier_comparisons"]
 

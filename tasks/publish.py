@@ -9,7 +9,6 @@ from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 from prefect.tasks import task
 
-from imgur_mirror.api.file_names import artifact_key
 from imgur_mirror.compare import comparison
 from imgur_mirror.compare.bar_chart import data_address
 from imgur_mirror.compare.comparison import Comparison
@@ -22,6 +21,7 @@ from imgur_mirror.report.report_folder import page, write_page
 from imgur_mirror.report.waterfall import waterfall
 from imgur_mirror.store import AlbumFolder
 from imgur_mirror.store.fs import StoreError
+from tasks.artifact_key import artifact_key
 from tasks.quoted import quoted
 
 __all__ = ["publish_comparison", "publish_mirror", "publish_summary"]

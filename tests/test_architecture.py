@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 BELOW = {
-    "deployments": {"flows", "tasks", "imgur_mirror.api.file_names", "standin"},
+    "deployments": {"flows", "tasks", "standin"},
     "flows": {"tasks", "runners", "imgur_mirror"},
     "tasks": {"imgur_mirror"},
     "runners": {"imgur_mirror.models"},

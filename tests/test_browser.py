@@ -13,9 +13,9 @@ from deployments.screenshots import CHROMIUM, FLAGS
 from deployments.up import deploy
 from flows.compare_strategies import compare_strategies
 from flows.mirror_album import mirror_album
-from imgur_mirror.api.file_names import artifact_key
 from imgur_mirror.compare.bar_chart import PARTS
 from imgur_mirror.models import Strategy
+from tasks.artifact_key import artifact_key
 from tests.support.imgur import environment, new_album
 from tests.support.prefect_api import artifacts, ask, filtered, read
 from tests.support.waiting import eventually

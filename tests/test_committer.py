@@ -4,12 +4,12 @@ import asyncio
 import threading
 
 import pytest
-from tests.support.attempts import body_of, attempt_of
 
 from imgur_mirror.download.attempt import RetryableError
 from imgur_mirror.download.committer import commit, commit_async
 from imgur_mirror.models import Outcome
 from imgur_mirror.store import StoreError, album_folder
+from tests.support.attempts import attempt_of, body_of
 from tests.support.processes import python
 from tests.support.waiting import LONG
 

@@ -9,10 +9,10 @@ import pytest
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from flows.compare_strategies import compare_strategies
-from imgur_mirror.api.file_names import artifact_key
 from imgur_mirror.compare.comparison import comparison_text
 from imgur_mirror.models import Outcome, Strategy
 from standin.process import running
+from tasks.artifact_key import artifact_key
 from tests.support.albums import stored
 from tests.support.imgur import contents, environment, new_album, put
 from tests.support.prefect_api import artifact

@@ -16,9 +16,9 @@ import pytest
 from benchmarks.session import members
 from deployments.watch import automation
 from flows.cli import server
-from imgur_mirror.api.file_names import artifact_key
 from imgur_mirror.models import Strategy
 from standin.process import running
+from tasks.artifact_key import artifact_key
 from tests.support.imgur import environment, put, told
 from tests.support.prefect_api import ask, delete, filtered, read
 from tests.support.waiting import LONG, eventually

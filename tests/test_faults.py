@@ -16,9 +16,9 @@ import pytest
 from prefect.settings import PREFECT_API_URL
 
 from flows.mirror_album import mirror_album
-from imgur_mirror.api.file_names import artifact_key
 from imgur_mirror.models import Strategy
 from standin.process import running
+from tasks.artifact_key import artifact_key
 from tests.support.prefect_api import artifacts
 
 pytestmark = [pytest.mark.usefixtures("prefect_server"), pytest.mark.slow]

@@ -11,8 +11,8 @@ import requests
 from prefect.client.orchestration import get_client
 
 from flows.mirror_album import mirror_album
-from imgur_mirror.api.file_names import artifact_key
 from imgur_mirror.models import Mirrored, Outcome, Strategy
+from tasks.artifact_key import artifact_key
 from tests.support.albums import manifest, stored, without_times
 from tests.support.imgur import contents, fault, images_served, new_album, put
 from tests.support.prefect_api import artifact, filtered

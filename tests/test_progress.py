@@ -11,12 +11,12 @@ from prefect import flow
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.support.progress import progress_shown
-from imgur_mirror.api.file_names import artifact_key
 from imgur_mirror.download.batch import Batch
 from imgur_mirror.download.plan import Plan
 from imgur_mirror.download.progress import Progress
 from imgur_mirror.models import ByteRange, Download, Image, Outcome
 from imgur_mirror.store import album_folder
+from tasks.artifact_key import artifact_key
 from tests.support.prefect_api import artifacts
 from tests.support.waiting import eventually
 

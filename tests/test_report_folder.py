@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from flows.mirror_album import mirror_album
-from imgur_mirror.api.file_names import artifact_key
+from tasks.artifact_key import artifact_key
 from tests.support.imgur import new_album
 from tests.support.prefect_api import artifacts, filtered
 from tests.support.waiting import eventually

@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from flows.cli.server import stop
-from imgur_mirror.api.file_names import artifact_key
 from imgur_mirror.models import Strategy
+from tasks.artifact_key import artifact_key
 from tests.support.albums import stored
 from tests.support.imgur import contents, environment, images_served, new_album, put
 from tests.support.prefect_api import artifacts, ask, delete, filtered, read

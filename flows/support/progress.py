@@ -11,10 +11,10 @@ from uuid import UUID
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.logging import get_run_logger
 
-from imgur_mirror.api.file_names import artifact_key
 from imgur_mirror.download.plan import Plan
 from imgur_mirror.download.progress import Progress
 from imgur_mirror.store import AlbumFolder
+from tasks.artifact_key import artifact_key
 
 __all__ = ["ProgressArtifact", "progress_shown"]
 

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-from imgur_mirror.api.file_names import printable
+from imgur_mirror.text import printable
 
 __all__ = ["Address", "BadAddress", "Kind", "parse"]
 

@@ -16,7 +16,6 @@ from imgurpython.helpers import GalleryAlbum, GalleryImage
 
 from imgur_mirror.api.address import Address, BadAddress, Kind
 from imgur_mirror.api.credits import Credits, wait_told, when
-from imgur_mirror.api.file_names import printable
 from imgur_mirror.api.parsing import album_of, count, single
 from imgur_mirror.api.responses import (
     AlbumNotFound,
@@ -34,6 +33,7 @@ from imgur_mirror.api.responses import (
 from imgur_mirror.api.transport import FAILURES, Transport, reason
 from imgur_mirror.models import Album
 from imgur_mirror.settings import Access
+from imgur_mirror.text import printable
 
 __all__ = [
     "AlbumNotFound",

@@ -1,10 +1,11 @@
-"""Names made from what others wrote: files, artifact keys, and text that is safe to show."""
+"""File names made from the ids, links and types that the API lists."""
 
-import hashlib
 import re
 from collections.abc import Sequence
 
-__all__ = ["UnsafeName", "artifact_key", "distinct", "file_name", "printable"]
+from imgur_mirror.text import printable
+
+__all__ = ["UnsafeName", "capital_bits", "distinct", "file_name"]
 
 
 class UnsafeName(ValueError):
@@ -78,7 +79,7 @@ def distinct(names: Sequence[str]) -> list[str]:
     marked = []
     for name in names:
         stem, dot, extension = name.rpartition(".") if "." in name else (name, "", "")
-        mark = f"~{_capitals(stem)}"
+        mark = f"~{capital_bits(stem)}"
         while f"{stem}{dot}{extension}".casefold() in taken:
             stem += mark
         marked.append(f"{stem}{dot}{extension}")
@@ -86,26 +87,6 @@ def distinct(names: Sequence[str]) -> list[str]:
     return marked
 
 
-def artifact_key(album_id: str) -> str:
-    """The id in lower-case letters, digits and dashes, which is all that Prefect allows.
-
-    Ids that differ in their capitals alone keep different keys: PdA9Amq becomes pda9amq-54.
-    """
-    if not re.fullmatch("[A-Za-z0-9]+", album_id):
-        digest = hashlib.sha256(album_id.encode("utf-8", "surrogatepass")).hexdigest()
-        return f"x-{digest[:16]}"
-    capitals = _capitals(album_id)
-    return album_id.lower() if capitals == "0" else f"{album_id.lower()}-{capitals}"
-
-
-def _capitals(text: str) -> str:
-    """Which letters are capitals, one bit a letter, in hex."""
+def capital_bits(text: str) -> str:
+    """Return which letters are capitals as a hex number: one bit each, the last letter lowest."""
     return f"{sum(1 << place for place, c in enumerate(reversed(text)) if c.isupper()):x}"
-
-
-def printable(text: str, limit: int = 200) -> str:
-    """The text on one line of at most `limit` characters, with nothing that a terminal obeys."""
-    # Cut first: what is thrown away need not be looked at.
-    visible = "".join(c if c.isprintable() else " " for c in text[: 4 * limit])
-    line = " ".join(visible.split())
-    return line if len(line) <= limit else line[: limit - 1] + "…"

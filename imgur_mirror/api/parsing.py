@@ -4,8 +4,9 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from imgur_mirror.api.file_names import UnsafeName, distinct, file_name, printable
+from imgur_mirror.api.file_names import UnsafeName, distinct, file_name
 from imgur_mirror.models import Album, Image
+from imgur_mirror.text import printable
 
 __all__ = ["album_of", "count", "image_of", "single"]
 

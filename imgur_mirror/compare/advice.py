@@ -6,10 +6,10 @@ from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from imgur_mirror.api.file_names import printable
 from imgur_mirror.compare.points import Point
 from imgur_mirror.models import Strategy
 from imgur_mirror.report.tables import counted, listed
+from imgur_mirror.text import printable
 
 __all__ = ["Advice", "BadAdvice", "advised", "read_advice"]
 

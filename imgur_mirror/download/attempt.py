@@ -17,13 +17,13 @@ from types import TracebackType
 from typing import NoReturn, Self
 from urllib.parse import urljoin, urlsplit
 
-from imgur_mirror.api.file_names import printable
 from imgur_mirror.download.pacing import LONGEST_PAUSE, Pace, backoff, retry_after
 from imgur_mirror.http.allowed_hosts import RefusedAddress, check_link
 from imgur_mirror.models import ByteRange, Download, Image, Outcome
 from imgur_mirror.settings import Wire
 from imgur_mirror.store import AlbumFolder, StoreError
 from imgur_mirror.store.fs import StoreAway
+from imgur_mirror.text import printable
 
 __all__ = [
     "BLOCK",

@@ -17,9 +17,9 @@ from pathlib import Path
 from threading import BoundedSemaphore
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from imgur_mirror.api.file_names import printable
 from imgur_mirror.settings import BadSettings
 from imgur_mirror.store.fs import StoreAway, StoreError, md5
+from imgur_mirror.text import printable
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer

@@ -7,7 +7,7 @@ from imgur_mirror.download.whole_file import WholeFileAttempt
 from imgur_mirror.models import ByteRange, Image
 from imgur_mirror.settings import Settings
 
-__all__ = ["body_of", "attempt_of"]
+__all__ = ["attempt_of", "body_of"]
 
 
 def body_of(number):
