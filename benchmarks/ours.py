@@ -19,7 +19,7 @@ from flows.download_images import download_images
 from flows.mirror_album import mirror_album
 from flows.support.heartbeat import own_heartbeats
 from flows.support.parameters import Choice
-from imgur_mirror.api.address import parse
+from imgur_mirror.api import parse_address
 from imgur_mirror.api.client import fetch_album
 from imgur_mirror.download.plan import Splitting, plan
 from imgur_mirror.models import Download, Strategy
@@ -51,7 +51,7 @@ def mirror(call: Call) -> dict[str, float]:
 def downloads(call: Call) -> dict[str, float]:
     """Time the subflow of the downloads, with the start and the end of its task runner."""
     settings = read_settings()
-    album = fetch_album(parse(call.album), settings.access)
+    album = fetch_album(parse_address(call.album), settings.access)
     with album_folder(str(call.folder), album.id).opened() as folder:
         alone = call.strategy is Strategy.SEQUENTIAL
         splitting = None if alone else Splitting(settings.split_bytes, call.workers)

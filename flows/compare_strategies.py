@@ -15,8 +15,7 @@ from flows.support.heartbeat import heartbeat
 from flows.support.hooks import say_why
 from flows.support.mirroring import mirror
 from flows.support.parameters import AlbumAddress, Workers, album_name
-from imgur_mirror.api.address import BadAddress, parse
-from imgur_mirror.api.responses import ApiError
+from imgur_mirror.api import ApiError, BadAddress, parse_address
 from imgur_mirror.compare.advice import advised
 from imgur_mirror.compare.comparison import Comparison, comparison_headline, comparison_text
 from imgur_mirror.compare.points import points, side_by_side, steps
@@ -69,7 +68,7 @@ def compare_strategies(
         try:
             settings = read_settings()
             root = downloads_root(downloads or settings.downloads)
-            listing = fetch_album(parse(album), access(settings))
+            listing = fetch_album(parse_address(album), access(settings))
             runs, differing = _rounds(listing, trials, rounds, f"{root}/{FOLDER}", settings)
             beside = album_folder(root, listing.id)
         except (BadAddress, BadSettings, ApiError, StoreError) as error:

@@ -13,8 +13,7 @@ from flows.support.heartbeat import heartbeat
 from flows.support.hooks import say_why
 from flows.support.mirroring import Incomplete, mirror
 from flows.support.parameters import AlbumAddress, Choice, Workers, album_name
-from imgur_mirror.api.address import BadAddress, parse
-from imgur_mirror.api.responses import ApiError
+from imgur_mirror.api import ApiError, BadAddress, parse_address
 from imgur_mirror.models import Mirrored, Strategy
 from imgur_mirror.report.album import headline, missing
 from imgur_mirror.settings import BadSettings, read_settings
@@ -57,7 +56,7 @@ def mirror_album(
             if chosen.strategy is Strategy.DASK and not settings.dask_scheduler_address:
                 # It imports what the workers need while the album is listed.
                 start_forkserver()
-            listing = fetch_album(parse(album), access(settings))
+            listing = fetch_album(parse_address(album), access(settings))
             folder = album_folder(downloads or settings.downloads, listing.id)
             mirrored = mirror(listing, chosen.strategy, chosen.workers, folder, settings, verify)
         except (BadAddress, BadSettings, ApiError, StoreError) as error:

@@ -19,8 +19,7 @@ from flows.support.heartbeat import heartbeat, own_heartbeats
 from flows.support.hooks import say_why
 from flows.support.mirroring import Incomplete
 from flows.support.parameters import AlbumAddress, Choice, Workers
-from imgur_mirror.api.address import BadAddress, Kind, parse
-from imgur_mirror.api.responses import ApiError, BadCredentials, RateLimited
+from imgur_mirror.api import ApiError, BadAddress, BadCredentials, Kind, RateLimited, parse_address
 from imgur_mirror.models import AlbumResult, Mirrored
 from imgur_mirror.report.albums import summary_headline, summary_text
 from imgur_mirror.settings import BadSettings, Settings, read_settings
@@ -107,7 +106,7 @@ def _each(
             yield AlbumResult(album, None, LEFT), None
             continue
         try:
-            address = parse(album)
+            address = parse_address(album)
             if address.kind is Kind.ACCOUNT:
                 todo.extendleft(reversed(fetch_account_albums(address, access(settings))))
                 continue

@@ -20,7 +20,7 @@ from flows.support.parameters import Workers
 from flows.support.progress import ProgressArtifact
 from flows.support.runner import downloading_runner
 from flows.support.shard_queue import Found, ShardQueue
-from imgur_mirror.api.address import Kind
+from imgur_mirror.api import Kind
 from imgur_mirror.bulk.job import Job, Shard, job_name, opened_job, shards
 from imgur_mirror.bulk.source import BadSource, Source, open_source
 from imgur_mirror.bulk.summary import job_headline, job_lacks

@@ -16,7 +16,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-__all__ = ["Access", "BadSettings", "Settings", "Wire", "read_settings"]
+__all__ = ["Access", "BadSettings", "Settings", "Wire", "host_and_port", "read_settings"]
 
 
 _PLAIN = re.compile(r"[!-~]+")
@@ -64,13 +64,13 @@ def _web_address(text: str) -> str:
     refusal = "give a web address such as https://api.imgur.com/"
     try:
         parts = urlsplit(text)
-        place = parts.hostname and _place(parts)
+        expected = parts.hostname and _host_and_port(parts)
     except ValueError:
         # What it says quotes the address, which may hold a password.
         raise ValueError(refusal) from None
     if parts.username is not None or parts.password is not None:
         raise ValueError("leave user and password out of the address")
-    if parts.scheme not in ("http", "https") or place != parts.netloc.lower():
+    if parts.scheme not in ("http", "https") or expected != parts.netloc.lower():
         raise ValueError(refusal)
     if parts.query or parts.fragment or not _PLAIN.fullmatch(text):
         raise ValueError(refusal)
@@ -80,12 +80,12 @@ def _web_address(text: str) -> str:
 def _host(text: str) -> str:
     """The host, or host and port, in lower case."""
     try:
-        place = _place(urlsplit(f"//{text}"))
+        host = _host_and_port(urlsplit(f"//{text}"))
     except ValueError:
-        place = None
-    if place != text.lower() or not _PLAIN.fullmatch(text):
+        host = None
+    if host != text.lower() or not _PLAIN.fullmatch(text):
         raise ValueError("give hosts, or host:port, such as i.imgur.com")
-    return place
+    return host
 
 
 def _json_list(value: object) -> object:
@@ -102,11 +102,14 @@ def _json_list(value: object) -> object:
     return found
 
 
-def _place(parts: SplitResult) -> str:
-    """The host and port of an address as they are compared: without what else it may hold."""
-    name = parts.hostname or ""
-    host = f"[{name}]" if ":" in name else name
-    return host if parts.port is None else f"{host}:{parts.port}"
+def host_and_port(host: str, port: int | None) -> str:
+    """Return `host` or `host:port`, as hosts are compared: IPv6 addresses in brackets."""
+    bracketed = f"[{host}]" if ":" in host else host
+    return bracketed if port is None else f"{bracketed}:{port}"
+
+
+def _host_and_port(parts: SplitResult) -> str:
+    return host_and_port(parts.hostname or "", parts.port)
 
 
 def _sendable(secret: SecretStr) -> SecretStr:

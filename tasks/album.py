@@ -1,9 +1,9 @@
-"""The album's listing, as one task."""
+"""Ask Imgur's API for an album or an account: a task each."""
 
 from prefect.cache_policies import NO_CACHE
 from prefect.tasks import Task, task
 
-from imgur_mirror.api.address import Address
+from imgur_mirror.api import Address
 from imgur_mirror.models import Album
 from imgur_mirror.settings import Access
 from tasks.retries import patient
@@ -23,7 +23,7 @@ def fetch_album(address: Address, access: Access) -> Album:
     """Ask the API for an album, again where that may help.
 
     Raises:
-        answers.ApiError: one of its kinds, with a sentence that says what to do.
+        ApiError: one of its kinds, with a sentence that says what to do.
     """
     task: Task[[Address, Access], Album] = patient(_fetch_album, access.retries, access.backoff)
     return task(address, access)
@@ -40,7 +40,7 @@ def fetch_account_albums(address: Address, access: Access) -> list[str]:
     """Ask the API for the ids of an account's public albums, again where that may help.
 
     Raises:
-        answers.ApiError: one of its kinds, with a sentence that says what to do.
+        ApiError: one of its kinds, with a sentence that says what to do.
     """
     task: Task[[Address, Access], list[str]] = patient(
         _fetch_account_albums, access.retries, access.backoff

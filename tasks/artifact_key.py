@@ -3,7 +3,7 @@
 import hashlib
 import re
 
-from imgur_mirror.api.file_names import capital_bits
+from imgur_mirror.api import capital_bits
 
 __all__ = ["artifact_key"]
 

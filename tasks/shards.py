@@ -8,7 +8,7 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.tasks import Task, task
 
-from imgur_mirror.api.address import Address, Kind
+from imgur_mirror.api import Address, Kind
 from imgur_mirror.bulk.job import Job, Shard, Tally
 from imgur_mirror.bulk.shard_run import ShardRun
 from imgur_mirror.bulk.summary import job_headline, job_markdown

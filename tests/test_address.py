@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imgur_mirror.api.address import Address, BadAddress, Kind, parse
+from imgur_mirror.api import Address, BadAddress, Kind, parse_address
 
 HOSTS = ["imgur.com", "www.imgur.com", "m.imgur.com", "i.imgur.com", "imgur.io", "m.imgur.io"]
 SCHEMES = ["", "http://", "https://", "HTTPS://", "//"]
@@ -28,13 +28,13 @@ PATHS = [
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize(("path", "kind"), PATHS)
 def test_every_path_is_read_with_any_scheme_and_end(path, kind, scheme, end):
-    assert parse(f"{scheme}imgur.com/{path}{end}") == Address(kind, "PdA9Amq")
+    assert parse_address(f"{scheme}imgur.com/{path}{end}") == Address(kind, "PdA9Amq")
 
 
 @pytest.mark.parametrize("host", HOSTS)
 @pytest.mark.parametrize(("path", "kind"), PATHS)
 def test_all_hosts_are_the_same(host, path, kind):
-    assert parse(f"https://{host.upper()}/{path}") == Address(kind, "PdA9Amq")
+    assert parse_address(f"https://{host.upper()}/{path}") == Address(kind, "PdA9Amq")
 
 
 @pytest.mark.parametrize(
@@ -55,8 +55,8 @@ def test_all_hosts_are_the_same(host, path, kind):
     ],
 )
 def test_what_else_is_read(text, address):
-    assert parse(text) == address
-    assert isinstance(parse(text).kind, Kind)
+    assert parse_address(text) == address
+    assert isinstance(parse_address(text).kind, Kind)
 
 
 @pytest.mark.parametrize(
@@ -96,14 +96,14 @@ def test_what_else_is_read(text, address):
 )
 def test_what_is_refused_is_quoted_with_what_is_accepted(text):
     with pytest.raises(BadAddress, match=r"https://imgur\.com/a/ID.*5 or 7 letters") as caught:
-        parse(text)
+        parse_address(text)
     assert str(caught.value).isprintable()
     assert "secret" not in str(caught.value)
 
 
 def test_a_long_text_is_quoted_in_short():
     with pytest.raises(BadAddress) as caught:
-        parse("https://imgur.com/a/" + "x" * 100_000)
+        parse_address("https://imgur.com/a/" + "x" * 100_000)
     assert len(str(caught.value)) < 500
 
 
@@ -153,8 +153,8 @@ PIECES = st.sampled_from(
 @given(st.one_of(st.text(), st.lists(PIECES, max_size=8).map("".join)))
 def test_any_text_is_an_address_or_refused(text):
     try:
-        found = parse(text)
+        found = parse_address(text)
     except BadAddress:
         return
     assert found.id in text or found.kind is Kind.ACCOUNT
-    assert parse(str(found)) == found
+    assert parse_address(str(found)) == found

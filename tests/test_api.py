@@ -17,21 +17,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from imgur_mirror.api.address import Address, BadAddress, parse
-from imgur_mirror.api.client import (
+from imgur_mirror.api import (
+    Address,
     AlbumNotFound,
-    Answer,
     ApiError,
     ApiUnavailable,
+    BadAddress,
     BadCredentials,
     Credits,
-    Imgur,
     OverCapacity,
     RateLimited,
-    UnexpectedAnswer,
-    fetch_account_albums,
-    fetch_album,
+    UnexpectedResponse,
+    parse_address,
 )
+from imgur_mirror.api.client import Imgur, fetch_account_albums, fetch_album
+from imgur_mirror.api.responses import Response
 from imgur_mirror.models import Album
 from imgur_mirror.settings import Access
 
@@ -184,6 +184,22 @@ def test_connections_are_kept_between_albums(api):
     assert len(ports) == 1
 
 
+def test_a_proxy_of_the_environment_is_used(api, monkeypatch):
+    monkeypatch.delenv("NO_PROXY")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.setenv("http_proxy", api.url)
+    api.answer(envelope(listing([picture(1)])))
+    assert fetch_album(ALBUM, access_to("http://imgur.example/")).id == "PdA9Amq"
+    assert api.paths == ["http://imgur.example/3/album/PdA9Amq"]
+
+
+def test_the_certificates_of_the_environment_are_used(api, tmp_path, monkeypatch):
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "missing.pem"))
+    client = Imgur(access_to(api.url.replace("http", "https")))
+    with pytest.raises(ApiUnavailable, match=r"TLS CA certificate bundle.*missing\.pem"):
+        client.album_at(ALBUM)
+
+
 def test_a_netrc_does_not_replace_the_client_id(api, tmp_path, monkeypatch):
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login someone password else\n")
@@ -220,11 +236,11 @@ TABLE = [
     (200, NEW_429, RateLimited),
     (400, refusal(NESTED, 400), RateLimited),
     (429, refusal(NESTED, 429), RateLimited),
-    (200, envelope({}), UnexpectedAnswer),
-    (200, envelope(data=False), UnexpectedAnswer),
-    (200, envelope(None), UnexpectedAnswer),
-    (200, envelope("words"), UnexpectedAnswer),
-    (200, envelope({"error": "words"}), UnexpectedAnswer),
+    (200, envelope({}), UnexpectedResponse),
+    (200, envelope(data=False), UnexpectedResponse),
+    (200, envelope(None), UnexpectedResponse),
+    (200, envelope("words"), UnexpectedResponse),
+    (200, envelope({"error": "words"}), UnexpectedResponse),
     (200, refusal("Unable to find an album", 404), AlbumNotFound),
     (200, envelope({"error": CAPACITY}), OverCapacity),
     (200, {"success": False, "status": 500}, ApiUnavailable),
@@ -233,21 +249,21 @@ TABLE = [
     (500, refusal("oops", 500), ApiUnavailable),
     (502, b"", ApiUnavailable),
     (504, b"gateway", ApiUnavailable),
-    (403, b"", UnexpectedAnswer),
-    (400, refusal("bad", 400), UnexpectedAnswer),
-    (418, b"teapot", UnexpectedAnswer),
+    (403, b"", UnexpectedResponse),
+    (400, refusal("bad", 400), UnexpectedResponse),
+    (418, b"teapot", UnexpectedResponse),
     (200, b"", ApiUnavailable),
-    (200, b"\xff\xfe\x00{", UnexpectedAnswer),
-    (200, b'{"data": {"id": "PdA9', UnexpectedAnswer),
-    (200, b"[" * 100_000, UnexpectedAnswer),
-    (200, b'{"data":' + b'{"a":' * 100_000, UnexpectedAnswer),
-    (200, [], UnexpectedAnswer),
-    (200, 7, UnexpectedAnswer),
-    (200, {"data": [], "success": True}, UnexpectedAnswer),
-    (200, {"data": {"id": 5}}, UnexpectedAnswer),
-    (200, {"errors": []}, UnexpectedAnswer),
-    (200, {"errors": ["words"]}, UnexpectedAnswer),
-    (200, envelope({"error": {"deep": [{}]}}), UnexpectedAnswer),
+    (200, b"\xff\xfe\x00{", UnexpectedResponse),
+    (200, b'{"data": {"id": "PdA9', UnexpectedResponse),
+    (200, b"[" * 100_000, UnexpectedResponse),
+    (200, b'{"data":' + b'{"a":' * 100_000, UnexpectedResponse),
+    (200, [], UnexpectedResponse),
+    (200, 7, UnexpectedResponse),
+    (200, {"data": [], "success": True}, UnexpectedResponse),
+    (200, {"data": {"id": 5}}, UnexpectedResponse),
+    (200, {"errors": []}, UnexpectedResponse),
+    (200, {"errors": ["words"]}, UnexpectedResponse),
+    (200, envelope({"error": {"deep": [{}]}}), UnexpectedResponse),
 ]
 
 
@@ -270,7 +286,7 @@ def test_each_answer_is_its_error(api, status, body, kind, headers):
 @pytest.mark.parametrize("images", ["text", {}, [1, 2], [None], [[]]])
 def test_an_album_whose_images_are_none_is_unexpected(api, images):
     api.answer(envelope(listing(images)))
-    assert type(error_of(api)) is UnexpectedAnswer
+    assert type(error_of(api)) is UnexpectedResponse
 
 
 def test_a_page_is_known_by_how_it_starts(api):
@@ -300,7 +316,7 @@ def test_without_a_client_id_nothing_is_asked(api, more):
 def test_a_redirect_is_not_followed(api):
     with serving() as other:
         api.answer(b"", 302, headers={"Location": f"{other.url}3/album/PdA9Amq"})
-        assert type(error_of(api)) is UnexpectedAnswer
+        assert type(error_of(api)) is UnexpectedResponse
         assert other.seen == []
     assert len(api.seen) == 1
 
@@ -390,7 +406,7 @@ def endless_redirect(handler):
 @pytest.mark.parametrize("fault", [flood, bomb, endless_redirect])
 def test_a_body_without_end_is_cut_off(api, fault):
     api.answers["*"] = fault
-    assert type(error_of(api)) is UnexpectedAnswer
+    assert type(error_of(api)) is UnexpectedResponse
 
 
 @pytest.mark.parametrize(("size", "fits"), [(31 << 20, True), (33 << 20, False)])
@@ -400,7 +416,7 @@ def test_an_answer_has_its_bound(api, size, fits):
         assert len(Imgur(access_to(api.url)).album_at(ALBUM).images) == 1
     else:
         error = error_of(api)
-        assert type(error) is UnexpectedAnswer
+        assert type(error) is UnexpectedResponse
         assert "over 32 MiB" in str(error)
 
 
@@ -433,7 +449,7 @@ def test_a_lost_connection_carries_no_request_along(api):
 
 
 def test_errors_cross_processes_whole():
-    for kind in (AlbumNotFound, BadCredentials, OverCapacity, ApiUnavailable, UnexpectedAnswer):
+    for kind in (AlbumNotFound, BadCredentials, OverCapacity, ApiUnavailable, UnexpectedResponse):
         copy = pickle.loads(pickle.dumps(kind("words", status=404)))
         assert (type(copy), str(copy), copy.status) == (kind, "words", 404)
     limited = pickle.loads(pickle.dumps(RateLimited("words", status=429, wait=7)))
@@ -536,7 +552,7 @@ def test_what_is_known_of_the_credits_is_shared_by_all_albums_of_a_process(api):
 def test_no_header_is_too_odd(headers):
     credits_ = Credits.read(headers, time.time())
     assert credits_ is None or 0 <= credits_.wait(time.time()) <= 86400
-    answer = Answer(429, headers, b"")
+    answer = Response(429, headers, b"")
     with pytest.raises(RateLimited) as caught:
         Recorded(answer).album_at(ALBUM)
     assert 0 <= caught.value.wait <= 86400
@@ -563,7 +579,7 @@ def test_the_longer_list_counts_when_both_are_too_short(api, again):
 def test_a_list_of_images_is_one_or_an_error(api, data):
     api.answer(envelope(listing(None, images_count=3)), path="/3/album/PdA9Amq")
     api.answer(envelope(data), path="/3/album/PdA9Amq/images")
-    assert type(error_of(api)) is UnexpectedAnswer
+    assert type(error_of(api)) is UnexpectedResponse
 
 
 def test_an_empty_album_is_empty(api):
@@ -579,7 +595,7 @@ def test_an_album_of_thousands_is_read_whole(api):
 
 def test_a_single_image_is_an_album_of_one(api):
     api.answer(envelope(picture(1)), path="/3/image/img0001")
-    album = fetch_album(parse("https://i.imgur.com/img0001.jpg"), access_to(api.url))
+    album = fetch_album(parse_address("https://i.imgur.com/img0001.jpg"), access_to(api.url))
     assert album.id == "img0001"
     assert [image.name for image in album.images] == ["img0001.jpg"]
 
@@ -618,7 +634,7 @@ def albums(start, stop):
 def test_an_account_is_read_page_by_page(api):
     for page, (start, stop) in enumerate([(0, 50), (50, 100), (100, 120)]):
         api.answer(albums(start, stop), path=f"/3/account/collector/albums/{page}")
-    ids = fetch_account_albums(parse("imgur.com/user/collector"), access_to(api.url))
+    ids = fetch_account_albums(parse_address("imgur.com/user/collector"), access_to(api.url))
     assert ids == [f"alb{n:04}" for n in range(120)]
 
 
@@ -632,7 +648,7 @@ def test_an_account_ends(api, page, count, requests):
 @pytest.mark.parametrize("data", [[{"id": 5}], [{}], [{"id": "../x"}], [7], {}, "words", None])
 def test_an_account_of_nonsense_is_unexpected(api, data):
     api.answer(envelope(data))
-    with pytest.raises(UnexpectedAnswer, match="fan"):
+    with pytest.raises(UnexpectedResponse, match="fan"):
         fetch_account_albums(Address("account", "fan"), access_to(api.url))
 
 
@@ -645,7 +661,7 @@ def test_other_endpoints_of_the_package_work(api):
     api.answer(envelope({"UserRemaining": 499}))
     assert client.get_credits() == {"UserRemaining": 499}
     api.answer(envelope(data=False))
-    with pytest.raises(UnexpectedAnswer, match="credits"):
+    with pytest.raises(UnexpectedResponse, match="credits"):
         client.get_credits()
 
 
@@ -789,7 +805,7 @@ SIX = (
     BadCredentials,
     OverCapacity,
     RateLimited,
-    UnexpectedAnswer,
+    UnexpectedResponse,
 )
 
 
@@ -833,7 +849,7 @@ SHAPES = st.one_of(
 @settings(max_examples=300, deadline=None)
 @given(SHAPES, st.sampled_from([200, 400, 403, 404, 429, 500]), st.sampled_from(GALLERY))
 def test_any_json_is_an_album_or_a_typed_error(content, status, kind):
-    answer = Answer(status, {}, json.dumps(content).encode())
+    answer = Response(status, {}, json.dumps(content).encode())
     address = Address("gallery" if "gallery" in kind else kind, "PdA9Amq")
     assert_album_or_error(Recorded(answer), address)
 
@@ -895,7 +911,7 @@ def test_ten_thousand_mutated_answers_are_albums_or_typed_errors():
     client = Recorded(None)
     good = 0
     for number, (body, status) in enumerate(mutants(10_000, seed=1)):
-        client.answer = Answer(status, {}, body)
+        client.answer = Response(status, {}, body)
         good += assert_album_or_error(client, ADDRESSES[number % 3])
     # Enough of both, or the mutants would prove nothing.
     assert 500 < good < 9_500

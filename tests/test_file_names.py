@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imgur_mirror.api.file_names import UnsafeName, distinct, file_name
+from imgur_mirror.api import UnsafeName, distinct, file_name
 from imgur_mirror.text import printable
 from tasks.artifact_key import artifact_key
 

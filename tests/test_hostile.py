@@ -15,8 +15,7 @@ import pytest
 from pydantic import SecretStr
 
 from flows.mirror_album import mirror_album
-from imgur_mirror.api import client
-from imgur_mirror.api.address import parse
+from imgur_mirror.api import ApiError, client, parse_address
 from imgur_mirror.download.aiohttp_client import fetch_batch_async
 from imgur_mirror.download.batch import Batch, BatchFailed
 from imgur_mirror.download.requests_client import fetch_batch
@@ -612,8 +611,8 @@ def test_credentials_follow_no_redirect_of_the_api(standin, trap):
     told(standin, "PUT", "api-faults", fault)
     access = Access(f"{standin}/", SecretStr("standin"), None, retries=0)
 
-    with pytest.raises(client.ApiError):
-        client.fetch_album(parse("Moved01"), access)
+    with pytest.raises(ApiError):
+        client.fetch_album(parse_address("Moved01"), access)
 
     assert trap.connections == 0
 

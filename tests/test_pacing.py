@@ -15,7 +15,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from imgur_mirror.download.pacing import LONGEST_PAUSE, Pace, backoff, retry_after
+from imgur_mirror.download.pacing import Pace
+from imgur_mirror.http import LONGEST_PAUSE, backoff, retry_after
 
 LONG = 100
 

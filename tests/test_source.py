@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from imgur_mirror.api.address import Address, BadAddress, Kind
+from imgur_mirror.api import Address, BadAddress, Kind
 from imgur_mirror.bulk.job import Shard, shards
 from imgur_mirror.bulk.links import read_link
 from imgur_mirror.bulk.source import BadSource, open_source

@@ -17,8 +17,7 @@ from pydantic import ValidationError
 from flows.cli.server import ServerError, prefect_api, send_events
 from flows.cli.stopping import Stopped, stoppable
 from flows.support.heartbeat import own_heartbeats
-from imgur_mirror.api.address import BadAddress, parse
-from imgur_mirror.api.responses import BadCredentials
+from imgur_mirror.api import BadAddress, BadCredentials, parse_address
 from imgur_mirror.bulk.source import open_source
 from imgur_mirror.settings import BadSettings, Settings, read_settings
 from imgur_mirror.store import StoreError, album_folder
@@ -77,7 +76,7 @@ def _check_input(checked: dict[str, Any], settings: Settings) -> None:
         open_source(checked["source"])
         return
     for album in checked.get("albums", [checked.get("album")]):
-        parse(album)
+        parse_address(album)
     _check_credentials(settings)
 
 
@@ -85,7 +84,7 @@ def refusal(albums: Iterable[str]) -> str | None:
     """Say why the first that names nothing at Imgur is refused; None where all name something."""
     for album in albums:
         try:
-            parse(album)
+            parse_address(album)
         except BadAddress as error:
             return str(error)
     return None

@@ -10,8 +10,7 @@ from prefect.logging.configuration import ensure_logging_setup
 from prefect.logging.loggers import flow_run_logger
 
 from flows.support.mirroring import Incomplete
-from imgur_mirror.api.address import BadAddress
-from imgur_mirror.api.responses import ApiError
+from imgur_mirror.api import ApiError, BadAddress
 from imgur_mirror.settings import BadSettings
 from imgur_mirror.store import StoreError
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from prefect import runtime
 from pydantic import BeforeValidator, Field
 
-from imgur_mirror.api.address import BadAddress, parse
+from imgur_mirror.api import BadAddress, parse_address
 from imgur_mirror.models import Strategy
 
 __all__ = ["AlbumAddress", "Choice", "Workers", "album_name"]
@@ -39,6 +39,6 @@ def album_name() -> str:
     parameters: dict[str, Any] = runtime.flow_run.parameters or {}
     album = str(parameters.get("album", ""))
     try:
-        return parse(album).id
+        return parse_address(album).id
     except BadAddress:
         return album[:40]

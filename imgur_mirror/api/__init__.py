@@ -1,1 +1,38 @@
-"""What Imgur's API says: addresses, listings, errors, credits."""
+"""What Imgur's API says: addresses, albums, errors, credits, file names.
+
+`client` is imported by its own path, since it loads imgurpython and requests.
+"""
+
+from imgur_mirror.api.address import Address, BadAddress, Kind, parse_address
+from imgur_mirror.api.credits import Credits
+from imgur_mirror.api.errors import (
+    AlbumNotFound,
+    ApiError,
+    ApiUnavailable,
+    BadCredentials,
+    OverCapacity,
+    RateLimited,
+    UnexpectedResponse,
+)
+from imgur_mirror.api.file_names import UnsafeName, capital_bits, distinct, file_name
+from imgur_mirror.api.parsing import image_at
+
+__all__ = [
+    "Address",
+    "AlbumNotFound",
+    "ApiError",
+    "ApiUnavailable",
+    "BadAddress",
+    "BadCredentials",
+    "Credits",
+    "Kind",
+    "OverCapacity",
+    "RateLimited",
+    "UnexpectedResponse",
+    "UnsafeName",
+    "capital_bits",
+    "distinct",
+    "file_name",
+    "image_at",
+    "parse_address",
+]

@@ -1,4 +1,4 @@
-"""Every way in which people name an album, an image or an account at Imgur."""
+"""Reads every way in which people name an album, an image or an account at Imgur."""
 
 import re
 from dataclasses import dataclass
@@ -6,15 +6,15 @@ from enum import StrEnum
 
 from imgur_mirror.text import printable
 
-__all__ = ["Address", "BadAddress", "Kind", "parse"]
+__all__ = ["Address", "BadAddress", "Kind", "parse_address"]
 
 
 class BadAddress(ValueError):
-    """A text that names nothing at Imgur that can be mirrored; the message says what does."""
+    """A text names nothing at Imgur that can be mirrored; the message says what does."""
 
 
 class Kind(StrEnum):
-    """What the API is asked for; a gallery address is an album or a single image."""
+    """What an address names; a gallery address may be of an album or of a single image."""
 
     ALBUM = "album"
     GALLERY = "gallery"
@@ -26,7 +26,7 @@ _ID = r"(?:[A-Za-z0-9]{7}|[A-Za-z0-9]{5})"
 _NAME = r"(?!me(?![A-Za-z0-9_-]))[A-Za-z0-9_-]{1,63}"
 _SLUG = r"(?:[^/]*-)?"
 
-# Pages of Imgur's own, whose names could be ids.
+# Pages of Imgur's own: their names have the form of ids.
 _PAGES = re.compile("about|account|apidocs|contact|emerald|gallery|memegen|privacy|rules|topic")
 _OTHER_SITES = re.compile("api|apidocs|blog|community|help|s|status|store")
 
@@ -54,7 +54,7 @@ _CANONICAL = {
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """What to ask the API for: ids keep their case, which matters at Imgur.
+    """What to ask the API for; the id keeps its case, which matters at Imgur.
 
     Raises:
         BadAddress: on creation, for an id that would lead a request anywhere else.
@@ -72,54 +72,54 @@ class Address:
         object.__setattr__(self, "kind", Kind(self.kind))
 
     def __str__(self) -> str:
-        """The address to open in a browser, which `parse` reads back to this value."""
+        """The address to open in a browser, which `parse_address` reads back to this value."""
         return _CANONICAL[self.kind].format(self.id)
 
 
-def parse(text: str) -> Address:
-    """Read an address or a bare album id, as people copy them.
+def parse_address(text: str) -> Address:
+    """Parse a URL or a bare album id, as people copy them.
 
     Raises:
         BadAddress: quoting the text and listing what is accepted; nothing else for any text.
     """
     wanted = text.strip()
     if re.fullmatch(_ID, wanted):
-        found = _address(Kind.ALBUM, wanted)
+        found = _unless_page(Kind.ALBUM, wanted)
     else:
         parts = _ADDRESS.fullmatch(wanted) if wanted.isprintable() else None
-        found = parts and _located(parts["host"].lower(), parts["path"] or "")
+        found = parts and _at_host(parts["host"].lower(), parts["path"] or "")
     if not found:
         raise BadAddress(_refusal(text))
     return found
 
 
-def _located(host: str, path: str) -> Address | None:
-    """What lies at a path of one of Imgur's hosts."""
+def _at_host(host: str, path: str) -> Address | None:
+    """Return what is at a path of one of Imgur's hosts; None for another host or path."""
     path = "/".join(part for part in path.split("/") if part)
     if _HOST.fullmatch(host):
-        return _at(path)
+        return _at_path(path)
     account = _ACCOUNT_HOST.fullmatch(host)
     if account and not _OTHER_SITES.fullmatch(account[1]) and path in ("", "all"):
-        return _address(Kind.ACCOUNT, account[1])
+        return _unless_page(Kind.ACCOUNT, account[1])
     return None
 
 
-def _at(path: str) -> Address | None:
-    """What lies at a path of imgur.com."""
+def _at_path(path: str) -> Address | None:
+    """Return what is at a path of imgur.com, or None."""
     for kind, pattern in _PATHS:
         if match := pattern.fullmatch(path):
-            return _address(kind, match[1])
+            return _unless_page(kind, match[1])
     return None
 
 
-def _address(kind: Kind, id: str) -> Address | None:  # noqa: A002 - as the field it becomes
-    """The address, unless the id is the name of one of Imgur's own pages."""
+def _unless_page(kind: Kind, id: str) -> Address | None:  # noqa: A002 - as the field it becomes
+    """Return the address, or None if the id is the name of one of Imgur's own pages."""
     page = kind is not Kind.ACCOUNT and _PAGES.fullmatch(id.lower())
     return None if page else Address(kind, id)
 
 
 def _refusal(text: str) -> str:
-    """The sentence for a text that names nothing; a password in it is not repeated."""
+    """Return the message for a text that names nothing, without a password that it may hold."""
     shown = printable(re.sub(r"(^|//)[^/]*@", r"\1…@", text.strip()), 80)
     return (
         f"{shown!r} names no album at Imgur; give the address of an album"

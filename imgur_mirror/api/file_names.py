@@ -9,12 +9,12 @@ __all__ = ["UnsafeName", "capital_bits", "distinct", "file_name"]
 
 
 class UnsafeName(ValueError):
-    """An id or link that makes no file name; the message is a sentence that says why."""
+    """An id or a link makes no file name; the message is a sentence that says why."""
 
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
-# Windows opens a device for these, whatever extension follows.
+# Windows opens a device for these names, whatever extension follows.
 _DEVICE = re.compile(r"con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9]", re.IGNORECASE)
 
 # `gifv` is missing on purpose: it is a page around a video, not a video.
@@ -23,7 +23,7 @@ _EXTENSION = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 
-_OF_TYPE = {
+_EXTENSIONS_BY_TYPE = {
     "image/jpeg": "jpg",
     "image/jpg": "jpg",
     "image/png": "png",
@@ -43,7 +43,7 @@ _OF_TYPE = {
 
 
 def file_name(id: str, link: str, type: str | None) -> str:  # noqa: A002 - as the API names them
-    """The name an image has at Imgur: its id and, in lower case, the extension of its link.
+    """Return the name an image has at Imgur: its id and, in lower case, its link's extension.
 
     Where the link ends in no extension of a picture or video, the content type decides.
 
@@ -53,7 +53,7 @@ def file_name(id: str, link: str, type: str | None) -> str:  # noqa: A002 - as t
     if not _ID.fullmatch(id) or _DEVICE.fullmatch(id):
         raise UnsafeName(f"the id {printable(id, 80)!r} makes no file name")
     media = (type or "").partition(";")[0].strip().lower()
-    extension = _extension(link) or _OF_TYPE.get(media)
+    extension = _extension(link) or _EXTENSIONS_BY_TYPE.get(media)
     if extension is None:
         raise UnsafeName(
             f"neither the link {printable(link, 80)!r} nor the type {printable(media, 40)!r}"
@@ -63,17 +63,17 @@ def file_name(id: str, link: str, type: str | None) -> str:  # noqa: A002 - as t
 
 
 def _extension(link: str) -> str | None:
-    """The known extension at the end of the link's path, without its dot."""
+    """Return the known extension at the end of the link's path, without its dot."""
     last = re.split(r"[?#]", link, maxsplit=1)[0].rpartition("/")[2]
     known = _EXTENSION.fullmatch(last, max(last.rfind("."), 0))
     return known[1].lower() if known else None
 
 
 def distinct(names: Sequence[str]) -> list[str]:
-    """The names, with those marked that some file systems would take for an earlier one.
+    """Return the names, with those marked that differ from an earlier one in capitals alone.
 
-    The mark says which letters are capitals, so a name keeps it however the rest is ordered. It
-    starts with a `~`, which no id holds.
+    Some file systems would take them for the same. The mark says which letters are capitals, so
+    that a name keeps its mark when the others change; it starts with a `~`, which no id holds.
     """
     taken: set[str] = set()
     marked = []

@@ -1,72 +1,61 @@
 """One request to the API over the wire: bounded in time and in size, and never redirected."""
 
 import time
-from http.cookiejar import DefaultCookiePolicy
-from importlib.metadata import version
 from typing import Any
 
 import requests
 import urllib3
+from requests.utils import get_environ_proxies
 
-from imgur_mirror.api.responses import LARGEST_ANSWER, Answer
+from imgur_mirror.api.responses import MAX_RESPONSE_BYTES, Response
+from imgur_mirror.http import API_HEADERS, origin
+from imgur_mirror.http.requests_session import new_session
 
-__all__ = ["FAILURES", "Transport", "reason"]
+__all__ = ["FAILURES", "Transport", "root_cause"]
 
 FAILURES = (OSError, urllib3.exceptions.HTTPError)
-"""What `Transport.ask` raises when there is no answer, or no end of one."""
+"""What `Transport.send` raises when there is no response, or only the beginning of one."""
 
 _BLOCK = 64 << 10
-# Read timeouts that one answer may take in all.
-_PATIENCE = 10
+# Read timeouts that one response may take in all.
+_MAX_TIMEOUTS = 10
 
 
 class Transport:
-    """One session, whose connections are kept; timeouts are in seconds."""
+    """Sends requests to the API at a URL over one session; timeouts are in seconds."""
 
-    def __init__(self, connect_timeout: float, read_timeout: float) -> None:
+    def __init__(self, api_url: str, connect_timeout: float, read_timeout: float) -> None:
+        self._api_url = api_url
         self._timeout = (connect_timeout, read_timeout)
-        self._session = _Session()
-        self._session.headers["User-Agent"] = f"imgur-mirror/{version('imgur-mirror')}"
-        self._session.headers["Accept"] = "application/json"
-        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        # Who sets IMGUR_API_URL means that host, wherever it is.
+        self._session = new_session(API_HEADERS, (origin(api_url),))
 
-    def ask(
-        self, method: str, address: str, data: dict[str, Any] | None, authorization: str
-    ) -> Answer:
-        """Send one request; raises `FAILURES`."""
-        deadline = time.monotonic() + _PATIENCE * self._timeout[1]
-        reads = method.upper() in ("GET", "DELETE")
+    def send(
+        self, method: str, route: str, data: dict[str, Any] | None, authorization: str
+    ) -> Response:
+        """Send one request, and return its response; raises one of `FAILURES`.
+
+        The body is None where it is larger than `MAX_RESPONSE_BYTES`.
+        """
+        deadline = time.monotonic() + _MAX_TIMEOUTS * self._timeout[1]
+        url = f"{self._api_url}3/{route}"
+        in_query = method.upper() in ("GET", "DELETE")
         with self._session.request(
             method,
-            address,
-            params=data if reads else None,
-            data=None if reads else data,
-            auth=_Authorization(authorization),
+            url,
+            params=data if in_query else None,
+            data=None if in_query else data,
+            headers={"Authorization": authorization},
+            proxies=get_environ_proxies(url),
             timeout=self._timeout,
             allow_redirects=False,
             stream=True,
         ) as response:
-            return Answer(response.status_code, response.headers, _body(response, deadline))
-
-
-class _Session(requests.Session):
-    def get_redirect_target(self, resp: requests.Response) -> None:
-        """Say that nothing redirects: requests reads a redirect's body, however long it is."""
-
-
-class _Authorization(requests.auth.AuthBase):
-    """Sets the header when nothing can replace it: without `auth`, a netrc entry would."""
-
-    def __init__(self, header: str) -> None:
-        self._header = header
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = self._header
-        return request
+            return Response(response.status_code, response.headers, _body(response, deadline))
 
 
 def _body(response: requests.Response, deadline: float) -> bytes | None:
-    """The whole body, or None where it is too large; `deadline` is of the monotonic clock.
+    """Return the whole body, or None where it is too large; `deadline` is of the monotonic clock.
 
     Raises:
         requests.Timeout: when the deadline passes first, however steadily bytes trickle in.
@@ -75,15 +64,15 @@ def _body(response: requests.Response, deadline: float) -> bytes | None:
     # read1 returns what there is: read would wait, byte by byte, for a full block.
     while block := response.raw.read1(_BLOCK, decode_content=True):
         body += block
-        if len(body) > LARGEST_ANSWER:
+        if len(body) > MAX_RESPONSE_BYTES:
             return None
         if time.monotonic() > deadline:
             raise requests.Timeout("the answer does not come to an end")
     return bytes(body)
 
 
-def reason(error: BaseException) -> str:
-    """What went wrong at the bottom of a chain of wrapped exceptions."""
+def root_cause(error: BaseException) -> str:
+    """Return the message at the bottom of a chain of wrapped exceptions."""
     for _ in range(10):
         inner = error.__cause__ or error.__context__
         if inner is None:

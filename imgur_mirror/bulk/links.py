@@ -4,8 +4,7 @@ import re
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from imgur_mirror.api.address import Address, BadAddress, Kind, parse
-from imgur_mirror.api.parsing import image_of
+from imgur_mirror.api import Address, BadAddress, Kind, image_at, parse_address
 from imgur_mirror.models import Image
 
 __all__ = ["read_link", "same"]
@@ -33,7 +32,7 @@ def read_link(text: str, hosts: Sequence[str], bare: Kind = Kind.ALBUM) -> Image
     if image is not None and image.unsafe is None:
         return image
     try:
-        address = parse(wanted)
+        address = parse_address(wanted)
     except BadAddress as error:
         raise BadAddress(str(error) if image is None else image.unsafe) from None
     if address.kind is Kind.ACCOUNT:
@@ -51,7 +50,7 @@ def _image(link: str, hosts: Sequence[str]) -> Image | None:
     if parts.netloc.lower() not in hosts:
         return None
     stem = parts.path.rpartition("/")[2].partition(".")[0]
-    return image_of(stem, with_scheme)
+    return image_at(with_scheme, stem)
 
 
 def _at_imgur(text: str, address: Address) -> Image | None:
@@ -61,7 +60,7 @@ def _at_imgur(text: str, address: Address) -> Image | None:
         return None
     extension = found[1].rpartition(".")[2]
     link = f"{IMAGES}{address.id}.{extension}"
-    image = image_of(address.id, link)
+    image = image_at(link, address.id)
     return None if image.unsafe else image
 
 

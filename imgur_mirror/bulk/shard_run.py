@@ -16,9 +16,16 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from imgur_mirror.api.address import Address, BadAddress, Kind
-from imgur_mirror.api.file_names import distinct
-from imgur_mirror.api.responses import AlbumNotFound, ApiError, BadCredentials, RateLimited
+from imgur_mirror.api import (
+    Address,
+    AlbumNotFound,
+    ApiError,
+    BadAddress,
+    BadCredentials,
+    Kind,
+    RateLimited,
+    distinct,
+)
 from imgur_mirror.bulk.job import Job, Row, Shard, Tally, tallied
 from imgur_mirror.bulk.links import read_link, same
 from imgur_mirror.download.batch import Batch

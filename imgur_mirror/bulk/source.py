@@ -11,7 +11,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imgur_mirror.api.address import BadAddress
+from imgur_mirror.api import BadAddress
 
 if TYPE_CHECKING:
     from pyarrow.parquet import ParquetFile

@@ -7,18 +7,23 @@
 
 import logging
 import os
-import re
 import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from importlib.metadata import version
 from types import TracebackType
 from typing import NoReturn, Self
 from urllib.parse import urljoin, urlsplit
 
-from imgur_mirror.download.pacing import LONGEST_PAUSE, Pace, backoff, retry_after
-from imgur_mirror.http.allowed_hosts import RefusedAddress, check_link
+from imgur_mirror.download.pacing import Pace
+from imgur_mirror.http import (
+    LONGEST_PAUSE,
+    RefusedAddress,
+    backoff,
+    check_link,
+    is_web_address,
+    retry_after,
+)
 from imgur_mirror.models import ByteRange, Download, Image, Outcome
 from imgur_mirror.settings import Wire
 from imgur_mirror.store import AlbumFolder, StoreError
@@ -28,7 +33,6 @@ from imgur_mirror.text import printable
 __all__ = [
     "BLOCK",
     "FAILURES",
-    "HEADERS",
     "SMALL",
     "FetchAttempt",
     "Gone",
@@ -40,23 +44,12 @@ __all__ = [
 BLOCK = 256 * 1024
 """Bytes read and written at a time."""
 
-HEADERS = {
-    # The default agents of HTTP libraries meet 429 at Imgur, where an honest name does not.
-    "User-Agent": f"imgur-mirror/{version('imgur-mirror')}",
-    # With text/html among what is accepted, Imgur sends a page around the picture.
-    "Accept": "*/*",
-    "Accept-Encoding": "identity",
-}
-
 MOST_REDIRECTS = 5
 SMALL = 64 * 1024
 """Bytes of an unwanted body that are read all the same, since that keeps the connection."""
 
 REMOVED = "removed.png"
 _logger = logging.getLogger(__name__)
-
-# A backslash is refused as well: some readers of addresses take it for a slash.
-_WEB_ADDRESS = re.compile(r"https?://[!-\[\]-~]{1,2000}", re.IGNORECASE | re.ASCII)
 
 
 class TransferError(Exception):
@@ -329,6 +322,6 @@ def _target(url: str, location: str) -> str:
         target = urljoin(url, location)
     except ValueError:
         target = ""
-    if not _WEB_ADDRESS.fullmatch(target):
+    if not is_web_address(target):
         raise TransferError(f"refused: it redirects to {location!r:.200}, which is no web address")
     return target

@@ -10,7 +10,7 @@ from imgur_mirror.download.attempt import FetchAttempt
 from imgur_mirror.download.byte_ranges import ByteRangeAttempt
 from imgur_mirror.download.pacing import pace_of
 from imgur_mirror.download.whole_file import WholeFileAttempt
-from imgur_mirror.http.allowed_hosts import Proxies
+from imgur_mirror.http import Proxies
 from imgur_mirror.models import ByteRange, Download, Outcome
 from imgur_mirror.settings import Wire
 from imgur_mirror.store import AlbumFolder, StoreError

@@ -14,7 +14,7 @@ from types import TracebackType
 from imgur_mirror.download.attempt import FetchAttempt, RetryableError
 from imgur_mirror.download.media_types import is_page, kind_of
 from imgur_mirror.download.pacing import Pace
-from imgur_mirror.http.headers import STRONG_ETAG, content_range, digest_in, etag_of
+from imgur_mirror.http import content_range, etag_of, is_strong_etag, md5_in_etag
 from imgur_mirror.models import ByteRange, Download, Outcome
 from imgur_mirror.settings import Wire
 from imgur_mirror.store import AlbumFolder, StoreError
@@ -84,7 +84,7 @@ class ByteRangeAttempt(FetchAttempt):
         self._check_size(self._total)
         etag = etag_of(headers)
         # Without a strong ETag nothing says that two pieces are of one version.
-        tied = etag is not None and STRONG_ETAG.fullmatch(etag) is not None
+        tied = is_strong_etag(etag)
         if status == 206 and fits and tied and self._part.agree(etag, self._total):
             return True
         self._refetch_whole = self._part.spoil(self._start)
@@ -116,7 +116,7 @@ class ByteRangeAttempt(FetchAttempt):
 
     def _put_together(self) -> Download:
         md5, head, etag = self._part.digest(), self._part.head, self._part.etag
-        digest = digest_in(etag)
+        digest = md5_in_etag(etag)
         kind = kind_of(head)
         if is_page(head) or digest not in (None, md5) or (kind is None and digest is None):
             # Fetched whole it tells: damaged on the way, an ETag that is no digest, or no picture.

@@ -2,21 +2,16 @@
 
 import fcntl
 import os
-import random
-import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from math import inf
 from pathlib import Path
 
-__all__ = ["LONGEST_PAUSE", "Pace", "backoff", "pace_of", "retry_after"]
+from imgur_mirror.http import LONGEST_PAUSE
 
-LONGEST_PAUSE = 120.0
-"""Seconds that a run waits when the host asks for it; who asks for more is told no more is sent."""
+__all__ = ["Pace", "pace_of"]
 
 MOST_WAITING = 1000
 """More than there are workers in any run: no turn is further off than that many."""
@@ -98,31 +93,3 @@ class Pace:
             fcntl.flock(sign, fcntl.LOCK_EX)
             if os.fstat(sign.fileno()).st_mtime < until:
                 os.utime(sign.fileno(), (until, until))
-
-
-# Whole seconds by the standard; a fraction is taken too, 300 years or a sign are not.
-_SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{0,9})?")
-
-
-def retry_after(value: str | None) -> float | None:
-    """Read a `Retry-After` header, seconds or a date, as seconds from now; None if it is neither.
-
-    RFC 9110, section 10.2.3.
-    """
-    if value is None:
-        return None
-    if _SECONDS.fullmatch(value.strip()):
-        return float(value)
-    try:
-        date = parsedate_to_datetime(value)
-    except (ValueError, TypeError, OverflowError, IndexError):
-        return None
-    if date.tzinfo is None:
-        date = date.replace(tzinfo=UTC)
-    return max(0.0, date.timestamp() - time.time())
-
-
-def backoff(base: float, attempt: int) -> float:
-    """Give the seconds to wait after a failed attempt (1, 2, …): doubled each time, with jitter."""
-    jitter = random.uniform(0.75, 1.25)  # noqa: S311 - spreads requests, hides nothing
-    return min(LONGEST_PAUSE, base * 2.0 ** min(attempt - 1, 30) * jitter)

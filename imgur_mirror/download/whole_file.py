@@ -6,7 +6,7 @@ from types import TracebackType
 from imgur_mirror.download.attempt import FetchAttempt, Gone, RetryableError
 from imgur_mirror.download.media_types import is_page, kind_of
 from imgur_mirror.download.pacing import Pace
-from imgur_mirror.http.headers import STRONG_ETAG, content_range, digest_in, etag_of, length
+from imgur_mirror.http import content_length, content_range, etag_of, is_strong_etag, md5_in_etag
 from imgur_mirror.models import ByteRange, Download, Outcome
 from imgur_mirror.settings import Wire
 from imgur_mirror.store import AlbumFolder
@@ -103,14 +103,14 @@ class WholeFileAttempt(FetchAttempt):
     def _begin(self, headers: Mapping[str, str]) -> None:
         """Take the whole file from its first byte."""
         self._held = None
-        self._expected = length(headers)
+        self._expected = content_length(headers)
         self._framed = "chunked" in headers.get("Transfer-Encoding", "").lower()
         self._etag = etag_of(headers)
         self._check_size(self._expected)
         if self._expected == 0:
             raise RetryableError("the body is empty")
         worth_keeping = self._expected is None or self._expected > RESUMABLE
-        continuable = worth_keeping and STRONG_ETAG.fullmatch(self._etag or "")
+        continuable = worth_keeping and is_strong_etag(self._etag)
         self._part.restart(self._etag if continuable else None)
 
     def _continue(self, headers: Mapping[str, str]) -> bool:
@@ -187,7 +187,7 @@ class WholeFileAttempt(FetchAttempt):
         Imgur's ETag is the MD5 of an object that was stored in one part. Where 32 hex digits are
         not the digest, either the bytes are damaged or the ETag is none: two fetches tell.
         """
-        digest = digest_in(self._etag)
+        digest = md5_in_etag(self._etag)
         if digest == md5:
             return "etag"
         if digest is not None and self._unvouched is None:

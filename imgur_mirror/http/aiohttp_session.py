@@ -1,7 +1,7 @@
-"""The connections of an event loop: one aiohttp session that its tasks share.
+"""The session of an event loop, shared by its tasks.
 
-They are as those of `sessions`: to public addresses only, kept alive, without credentials or
-cookies, following nothing by themselves.
+As `requests_session`, it connects to public addresses only, keeps connections alive, sends no
+credentials and no cookies, and sends nothing twice by itself.
 """
 
 import asyncio
@@ -10,21 +10,23 @@ import os
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from imgur_mirror.download.attempt import BLOCK, HEADERS
-from imgur_mirror.http.allowed_hosts import check_address, is_listed_with_port
+from imgur_mirror.http.allowed_hosts import check_address, is_listed_with_port, origin
+from imgur_mirror.http.headers import IMAGE_HEADERS
 from imgur_mirror.settings import Wire
 
 __all__ = ["SharedConnections", "connections", "shared_connections"]
 
+_READ_BUFFER = 256 * 1024
+"""Bytes that a connection may be ahead of who reads from it."""
+
 
 class SharedConnections:
-    """What the tasks of one loop share: a session, and the names of its slots."""
+    """What the tasks of one loop share: a session, and the slots that its connections are in."""
 
     def __init__(self, session: aiohttp.ClientSession) -> None:
         self.session = session
@@ -33,13 +35,13 @@ class SharedConnections:
 
     @contextmanager
     def slot(self) -> Iterator[str]:
-        """Lend the lowest free number, so that a report shows as many rows as there are slots."""
+        """Lend the free slot of the lowest number: a report has as many rows as slots were used."""
         if not self._free:
             heapq.heappush(self._free, self._used)
             self._used += 1
         number = heapq.heappop(self._free)
         try:
-            # Named after its process too: a cluster has such slots in several.
+            # With the process: a cluster has slots of the same number in several.
             yield f"{os.getpid()}/slot {number}"
         finally:
             heapq.heappush(self._free, number)
@@ -49,7 +51,11 @@ _loops: dict[asyncio.AbstractEventLoop, SharedConnections] = {}
 
 
 def shared_connections() -> SharedConnections:
-    """Give what the running loop's tasks share; the loop has entered `connections`."""
+    """Return what the tasks of the running loop share.
+
+    Raises:
+        KeyError: where the loop has not entered `connections`.
+    """
     return _loops[asyncio.get_running_loop()]
 
 
@@ -61,14 +67,14 @@ async def connections(wire: Wire) -> AsyncIterator[None]:
         total=None, sock_connect=wire.connect_timeout, sock_read=wire.read_timeout
     )
     async with aiohttp.ClientSession(
-        # How many there are at once is the task runner's business.
+        # The task runner bounds how many connections there are at once.
         connector=aiohttp.TCPConnector(limit=0, resolver=_CheckedResolver(wire)),
-        headers=HEADERS,
+        headers=IMAGE_HEADERS,
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
         timeout=timeout,
-        read_bufsize=BLOCK,
-        middlewares=[_sent_once],
+        read_bufsize=_READ_BUFFER,
+        middlewares=[_send_once],
     ) as session:
         _loops[loop] = SharedConnections(session)
         try:
@@ -77,12 +83,12 @@ async def connections(wire: Wire) -> AsyncIterator[None]:
             del _loops[loop]
 
 
-async def _sent_once(
+async def _send_once(
     request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
 ) -> aiohttp.ClientResponse:
-    """Keep aiohttp from sending again by itself: tries are counted, and have their pace.
+    """Keep aiohttp from sending again by itself: attempts are counted and rate-limited.
 
-    It does so after these two errors, whether or not the connection was an old one.
+    It would after these two errors; as another one, they reach the caller.
     """
     try:
         return await handler(request)
@@ -93,11 +99,11 @@ async def _sent_once(
 
 
 class _CheckedResolver(AbstractResolver):
-    """Resolves to public addresses only, but for a `host:port` that is listed as such."""
+    """Resolves to public addresses only, except for a `host:port` that is listed, or a proxy."""
 
     def __init__(self, wire: Wire) -> None:
         self._hosts = wire.image_hosts
-        self._proxies = [_host_and_port(proxy) for proxy in getproxies().values()]
+        self._proxies = [origin(proxy) for proxy in getproxies().values()]
         self._resolver = aiohttp.ThreadedResolver()
 
     async def resolve(
@@ -111,9 +117,3 @@ class _CheckedResolver(AbstractResolver):
 
     async def close(self) -> None:
         await self._resolver.close()
-
-
-def _host_and_port(proxy: str) -> str:
-    parts = urlsplit(proxy)
-    port = "" if parts.port else ":443" if parts.scheme == "https" else ":80"
-    return parts.netloc.rpartition("@")[2].lower() + port

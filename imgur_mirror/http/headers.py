@@ -1,26 +1,58 @@
-"""What the heads of an image host's answers say."""
+"""HTTP headers: those that requests send, and what those of a response mean."""
 
 import re
 from collections.abc import Mapping
+from importlib.metadata import version
 
-__all__ = ["STRONG_ETAG", "content_range", "digest_in", "etag_of", "length"]
+__all__ = [
+    "API_HEADERS",
+    "IMAGE_HEADERS",
+    "content_length",
+    "content_range",
+    "etag_of",
+    "is_strong_etag",
+    "md5_in_etag",
+]
+
+# The default agents of HTTP libraries meet 429 at Imgur, where an honest name does not.
+_USER_AGENT = f"imgur-mirror/{version('imgur-mirror')}"
+
+IMAGE_HEADERS = {
+    "User-Agent": _USER_AGENT,
+    # With text/html among what is accepted, Imgur sends a page around the picture.
+    "Accept": "*/*",
+    # Encoded bytes would match neither the size nor the ETag.
+    "Accept-Encoding": "identity",
+}
+"""What every request to an image host sends."""
+
+API_HEADERS = {
+    "User-Agent": _USER_AGENT,
+    "Accept": "application/json",
+    "Accept-Encoding": "gzip, deflate",
+}
+"""What every request to the API sends."""
 
 # Digits are bounded, since Python refuses to read numbers of thousands of them.
 _NUMBER = re.compile(r"[0-9]{1,18}")
 _CONTENT_RANGE = re.compile(r"bytes (?:([0-9]{1,18})-([0-9]{1,18})|\*)/([0-9]{1,18}|\*)")
-_DIGEST = re.compile(r"[0-9a-f]{32}", re.IGNORECASE)
-# What is none of these is not kept, and not sent back: it may hold line ends.
+_MD5 = re.compile(r"[0-9a-f]{32}", re.IGNORECASE)
+# Anything else is dropped: an ETag is sent back, and must not smuggle in line ends.
 _ETAG = re.compile(r'(?:W/)?"?[!#-~]{1,200}"?')
-STRONG_ETAG = re.compile(r'"[!#-~]{1,200}"')
+_STRONG_ETAG = re.compile(r'"[!#-~]{1,200}"')
 
 
-def length(headers: Mapping[str, str]) -> int | None:
+def content_length(headers: Mapping[str, str]) -> int | None:
+    """Return the bytes that `Content-Length` announces; None where it is missing or no number."""
     value = headers.get("Content-Length", "")
     return int(value) if _NUMBER.fullmatch(value) else None
 
 
 def content_range(headers: Mapping[str, str]) -> tuple[int | None, int | None, int | None]:
-    """Read `Content-Range` as first, last and total; each None where it is not said."""
+    """Return `Content-Range` as first byte, last byte (inclusive) and total size in bytes.
+
+    Each is None where the header leaves it open, all are where it is missing or malformed.
+    """
     found = _CONTENT_RANGE.fullmatch(headers.get("Content-Range", "").strip())
     if found is None:
         return None, None, None
@@ -29,11 +61,20 @@ def content_range(headers: Mapping[str, str]) -> tuple[int | None, int | None, i
 
 
 def etag_of(headers: Mapping[str, str]) -> str | None:
+    """Return the `ETag` as it was sent, quotes included; None where it is missing or malformed."""
     value = headers.get("ETag", "").strip()
     return value if _ETAG.fullmatch(value) else None
 
 
-def digest_in(etag: str | None) -> str | None:
-    """Give the MD5 that a strong ETag is, or None; with a dash (several parts) it is none."""
+def is_strong_etag(etag: str | None) -> bool:
+    """Tell whether an ETag is strong, so that `If-Range` may be sent with it (RFC 9110, 13.1.5)."""
+    return etag is not None and _STRONG_ETAG.fullmatch(etag) is not None
+
+
+def md5_in_etag(etag: str | None) -> str | None:
+    """Return the MD5, in lower-case hex, that an ETag consists of; None for any other ETag.
+
+    One of a multipart upload is no MD5 of the file: it ends in a dash and the number of parts.
+    """
     bare = (etag or "").strip().strip('"')
-    return bare.lower() if _DIGEST.fullmatch(bare) else None
+    return bare.lower() if _MD5.fullmatch(bare) else None

@@ -1,11 +1,13 @@
-"""The connections of threads and processes: a requests session for each thread.
+"""Sessions of requests, for images and for the API: hardened against what a server may answer.
 
-They go to public addresses only (but to a `host:port` that is listed as such), are kept alive,
-send no credentials and no cookies, and follow nothing by themselves.
+They connect to public addresses only (or to a `host:port` that is listed as such), keep
+connections alive, send no cookies and no credentials of a netrc, and follow no redirects.
 """
 
+import os
 import socket
 import threading
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from http.cookiejar import DefaultCookiePolicy
 
@@ -15,95 +17,71 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
-from imgur_mirror.download.attempt import HEADERS
 from imgur_mirror.http.allowed_hosts import is_listed_with_port, resolve
+from imgur_mirror.http.headers import IMAGE_HEADERS
 from imgur_mirror.settings import Wire
 
-__all__ = ["thread_session"]
+__all__ = ["new_session", "thread_session"]
 
 _local = threading.local()
 
 
 def thread_session(wire: Wire) -> requests.Session:
-    """Give this thread's session; it is closed when its thread ends."""
+    """Return this thread's session for images; it is closed when the thread ends."""
     if getattr(_local, "wire", None) != wire:
-        _local.wire, _local.session = wire, _new_session(wire)
+        _local.wire, _local.session = wire, new_session(IMAGE_HEADERS, wire.image_hosts)
     session: requests.Session = _local.session
     return session
 
 
-class _Session(requests.Session):
-    """Looks at no redirect, where requests would read all of its body to prepare the next."""
+def new_session(headers: Mapping[str, str], hosts: Sequence[str]) -> requests.Session:
+    """Return a session that sends these headers, and no others by itself.
 
-    def get_redirect_target(self, *_: object) -> None:
-        return None
-
-
-def _new_session(wire: Wire) -> requests.Session:
+    Only a `host:port` among `hosts` may have an address that is not public; proxies are not
+    checked. They are given with each request: those of the environment are not looked up here.
+    """
     session = _Session()
     session.headers.clear()
-    session.headers.update(HEADERS)
-    # No netrc: credentials go to the API alone.
+    session.headers.update(headers)
+    # Keeps requests from sending the credentials in a netrc to whatever host it asks.
     session.trust_env = False
-    session.cookies.set_policy(_NoCookies())
-    adapter = _CheckedAdapter(wire)
+    # That also makes it ignore these, which a network with a certificate of its own needs.
+    bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
+    session.verify = bundle or True
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    adapter = _CheckedAdapter(tuple(hosts))
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     return session
 
 
-class _NoCookies(DefaultCookiePolicy):
-    """Neither takes nor sends cookies."""
-
-    def set_ok(self, *_: object) -> bool:
-        return False
+class _Session(requests.Session):
+    def get_redirect_target(self, *_: object) -> None:
+        """Return None for every response: requests reads a redirect's body, however long it is."""
 
 
 class _CheckedAdapter(HTTPAdapter):
-    """Connects to public addresses only, but for a `host:port` that is listed as such."""
+    """Connects to checked addresses; `hosts` are those of `new_session`."""
 
-    def __init__(self, wire: Wire) -> None:
-        self._wire = wire
-        super().__init__(pool_connections=4, pool_maxsize=1, max_retries=0)
+    def __init__(self, hosts: tuple[str, ...]) -> None:
+        self._hosts = hosts
+        super().__init__(pool_connections=4, max_retries=0)
 
     def init_poolmanager(
         self, connections: int, maxsize: int, block: bool = False, **pool_kwargs: object
     ) -> None:
         super().init_poolmanager(connections, maxsize, block, **pool_kwargs)
-        self.poolmanager.pool_classes_by_scheme = _checked_pools(self._wire)
+        self.poolmanager.pool_classes_by_scheme = _checked_pools(self._hosts)
 
 
-def _checked_pools(wire: Wire) -> dict[str, type[HTTPConnectionPool]]:
-    """Give pools whose connections go to checked addresses, with urllib3's own way to connect."""
+def _checked_pools(hosts: tuple[str, ...]) -> dict[str, type[HTTPConnectionPool]]:
+    """Return pools by scheme; urllib3 makes a pool's connections from its class alone."""
 
-    class Checked:
-        _dns_host: str
-        port: int
+    class PlainConnection(_CheckedConnection, HTTPConnection):
+        trusted = hosts
 
-        def _new_conn(self) -> socket.socket:
-            name = self._dns_host
-            if is_listed_with_port(name, self.port, wire.image_hosts):
-                return self._connect()
-            addresses = resolve(name, self.port)
-            try:
-                for address in addresses[:-1]:
-                    self._dns_host = address
-                    with suppress(NewConnectionError, ConnectTimeoutError):
-                        return self._connect()
-                self._dns_host = addresses[-1]
-                return self._connect()
-            finally:
-                self._dns_host = name
-
-        def _connect(self) -> socket.socket:
-            connected: socket.socket = super()._new_conn()  # type: ignore[misc]
-            return connected
-
-    class PlainConnection(Checked, HTTPConnection):
-        pass
-
-    class SecureConnection(Checked, HTTPSConnection):
-        pass
+    class SecureConnection(_CheckedConnection, HTTPSConnection):
+        trusted = hosts
 
     class PlainPool(HTTPConnectionPool):
         ConnectionCls = PlainConnection
@@ -112,3 +90,30 @@ def _checked_pools(wire: Wire) -> dict[str, type[HTTPConnectionPool]]:
         ConnectionCls = SecureConnection
 
     return {"http": PlainPool, "https": SecurePool}
+
+
+class _CheckedConnection:
+    """Mixed into a connection of urllib3: resolves and checks the host, then connects as usual."""
+
+    trusted: tuple[str, ...]
+    _dns_host: str
+    port: int
+
+    def _new_conn(self) -> socket.socket:
+        name = self._dns_host
+        if is_listed_with_port(name, self.port, self.trusted):
+            return self._connect()
+        addresses = resolve(name, self.port)
+        try:
+            for address in addresses[:-1]:
+                self._dns_host = address
+                with suppress(NewConnectionError, ConnectTimeoutError):
+                    return self._connect()
+            self._dns_host = addresses[-1]
+            return self._connect()
+        finally:
+            self._dns_host = name
+
+    def _connect(self) -> socket.socket:
+        connected: socket.socket = super()._new_conn()  # type: ignore[misc]
+        return connected

@@ -17,6 +17,7 @@ from pathlib import Path
 from threading import BoundedSemaphore
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
+from imgur_mirror.http import md5_in_etag
 from imgur_mirror.settings import BadSettings
 from imgur_mirror.store.fs import StoreAway, StoreError, md5
 from imgur_mirror.text import printable
@@ -52,8 +53,6 @@ WHOLE = (*S3, "gs", "gcs", "az", "abfs", "abfss")
 
 Send = Callable[["AbstractFileSystem", str], object]
 """Sends something to a path."""
-
-_MD5 = re.compile(r'"?([0-9a-f]{32})"?')
 
 
 class BadStore(StoreError, BadSettings):
@@ -202,7 +201,7 @@ class Objects:
                 raise BadStore(self._nowhere) from error
             # Of an object that came in one part, S3 answers with the MD5 at once.
             etag = answer.get("ETag", "") if isinstance(answer, Mapping) else ""
-            if _digest(etag) == digest:
+            if md5_in_etag(etag) == digest:
                 return
             # Never removed here: by now it may be another run's.
             self._check(name, size, self.about(name))
@@ -267,7 +266,7 @@ class Objects:
             modified = modified.replace(tzinfo=UTC)
         # Elsewhere an ETag of that form may be anything.
         etag = str(about.get("ETag", "")) if self._protocol in S3 else ""
-        return Stored(int(about["size"] or 0), _digest(etag), modified)
+        return Stored(int(about["size"] or 0), md5_in_etag(etag), modified)
 
 
 class _Reader(RawIOBase):
@@ -314,11 +313,6 @@ def _md5(content: bytes) -> str:
     digest = md5()
     digest.update(content)
     return digest.hexdigest()
-
-
-def _digest(etag: str) -> str | None:
-    found = _MD5.fullmatch(etag)
-    return found[1] if found else None
 
 
 # By name: botocore may not be there, and is imported by nobody where the store is another.

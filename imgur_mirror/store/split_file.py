@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from imgur_mirror.http.headers import STRONG_ETAG
+from imgur_mirror.http import is_strong_etag
 from imgur_mirror.store.fs import is_at, is_free, md5, said, try_lock
 from imgur_mirror.store.partial_file import etag_file, is_resumable
 
@@ -190,7 +190,7 @@ def _beginning(target: Path, run: str, size: int | None) -> Resumable | None:
     etag = etag_file(whole).read_text("latin-1")
     have = whole.stat().st_size
     # No host has said yet that it is so long in all: what is as long may well be longer.
-    if have >= size or not STRONG_ETAG.fullmatch(etag):
+    if have >= size or not is_strong_etag(etag):
         return None
     found = Resumable(etag, size, ((0, have),))
     if not _take_over(whole, _path(target, run), found):
@@ -237,7 +237,7 @@ def _usable(lines: list[dict[str, Any]], size: int | None) -> Resumable | None:
     version = next((line for line in lines if "total" in line), None)
     if version is None or version["total"] != size or any("spoilt" in line for line in lines):
         return None
-    if not STRONG_ETAG.fullmatch(version["etag"] or ""):
+    if not is_strong_etag(version["etag"]):
         return None
     done = tuple((line["start"], line["stop"]) for line in lines if "start" in line)
     return Resumable(version["etag"], version["total"], done) if done else None
