@@ -4,6 +4,7 @@ from benchmarks.contenders import naive, ours, tools
 from benchmarks.measuring import Contender, Options, Row, Section, Target, in_turns
 from benchmarks.sources import Source, limit, of_standin
 from imgur_mirror.models import Strategy
+from imgur_mirror.text import size
 from standin.network import profile
 
 __all__ = ["link"]
@@ -26,7 +27,7 @@ def _measured(source: Source, options: Options) -> Section:
     least = limit(profile("link"), source.bytes, 32)
     rows = in_turns(_contenders(source), options.rounds, options.ground)
     return Section(
-        title=f"link: {len(source.files)} images, {source.bytes / 1e6:.1f} MB, 100 Mbit/s",
+        title=f"link: {len(source.files)} images, {size(source.bytes)}, 100 Mbit/s",
         rows=tuple(rows.values()),
         baseline=least,
         baseline_name="the limit",

@@ -10,7 +10,6 @@ from prefect.logging import get_run_logger
 from prefect.tasks import task
 
 from imgur_mirror.compare import comparison
-from imgur_mirror.compare.bar_chart import data_address
 from imgur_mirror.compare.comparison import Comparison
 from imgur_mirror.compare.points import side_by_side
 from imgur_mirror.models import AlbumResult, Mirrored, Outcome
@@ -18,6 +17,7 @@ from imgur_mirror.report import album as report
 from imgur_mirror.report.albums import summary_headline, summary_rows
 from imgur_mirror.report.contact_sheet import PAGE, Sheet, contact_sheet, sheet_markdown
 from imgur_mirror.report.report_folder import page, write_page
+from imgur_mirror.report.svg import data_uri
 from imgur_mirror.report.waterfall import waterfall
 from imgur_mirror.store import AlbumFolder
 from imgur_mirror.store.fs import StoreError
@@ -82,7 +82,7 @@ def _publish_sheet(sheet: Sheet | None, key: str) -> None:
 def _publish_report(mirrored: Mirrored, key: str, svg: str | None) -> None:
     left_out = len(mirrored.downloads) - MOST_ROWS
     notes = [f"{left_out} images are not in the table of images"] if left_out > 0 else []
-    shown = report.Pictures(waterfall=data_address(svg) if svg else "")
+    shown = report.Pictures(waterfall=data_uri(svg) if svg else "")
     create_markdown_artifact(report.mirror_markdown(mirrored, notes, shown), key=f"mirror-{key}")
 
 
@@ -119,7 +119,7 @@ def publish_comparison(found: Comparison, folder: AlbumFolder) -> None:
 def _publish_comparison(found: Comparison, folder: AlbumFolder) -> None:
     key = artifact_key(folder.name)
     pictures = comparison.comparison_pictures(found)
-    addresses = {name: data_address(svg) for name, svg in pictures.items()}
+    addresses = {name: data_uri(svg) for name, svg in pictures.items()}
     headline = comparison.comparison_headline(side_by_side(found.runs))
     for name, rows in (("strategies", found.rows), ("workers", found.sweep)):
         if rows:

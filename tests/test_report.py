@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from imgur_mirror.compare.bar_chart import bar_chart, data_address, duration
+from imgur_mirror.compare.bar_chart import bar_chart
 from imgur_mirror.compare.comparison import (
     Comparison,
     comparison_headline,
@@ -30,7 +30,9 @@ from imgur_mirror.report.album import (
     missing,
     planned,
 )
+from imgur_mirror.report.svg import data_uri
 from imgur_mirror.report.tables import text_table
+from imgur_mirror.text import duration
 from tests.support.rows import SVG, image, measured, mirror
 
 PARTS = ("start-up", "download")
@@ -346,7 +348,7 @@ def test_verdict(runs, line):
 
 def test_comparison_markdown():
     found = Comparison(tuple(FOUR), notes=("a *note*",))
-    addressed = {name: data_address(svg) for name, svg in comparison_pictures(found).items()}
+    addressed = {name: data_uri(svg) for name, svg in comparison_pictures(found).items()}
     markdown = comparison_markdown(found, addressed.__getitem__)
     result, chart, note, table, terms, article = markdown.split("\n\n")
     assert result == comparison_headline(FOUR)
@@ -401,8 +403,8 @@ def test_chart_is_the_same_each_time():
     assert bar_chart(comparison_rows(FOUR)) == bar_chart(comparison_rows(FOUR))
 
 
-def test_data_address():
-    assert data_address("<svg/>") == "data:image/svg+xml;base64,PHN2Zy8+"
+def test_data_uri():
+    assert data_uri("<svg/>") == "data:image/svg+xml;base64,PHN2Zy8+"
 
 
 def test_reports_cost_no_chart_library_to_import():

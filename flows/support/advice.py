@@ -8,8 +8,7 @@ from prefect.variables import Variable
 from flows.support.parameters import Choice
 from imgur_mirror.compare.advice import Advice, BadAdvice, read_advice
 from imgur_mirror.models import Strategy
-from imgur_mirror.report.tables import counted
-from imgur_mirror.text import printable
+from imgur_mirror.text import counted, printable
 
 __all__ = ["Chosen", "choose", "keep_advice"]
 

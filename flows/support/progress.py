@@ -14,6 +14,7 @@ from prefect.logging import get_run_logger
 from imgur_mirror.download.plan import Plan
 from imgur_mirror.download.progress import Progress
 from imgur_mirror.store import AlbumFolder
+from imgur_mirror.text import size
 from tasks.artifact_key import artifact_key
 
 __all__ = ["ProgressArtifact", "progress_shown"]
@@ -104,13 +105,13 @@ def _bar(progress: Progress, total: int, title: str, done: Event) -> None:
         bars.TextColumn("{task.description}"),
         bars.BarColumn(),
         bars.MofNCompleteColumn(),
-        bars.TextColumn("{task.fields[megabytes]:.1f} MB"),
+        bars.TextColumn("{task.fields[received]}"),
         bars.TimeElapsedColumn(),
     )
     with bars.Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task(title, total=total, megabytes=0.0)
+        task = bar.add_task(title, total=total, received=size(0))
         finished = False
         while not finished:
             finished = done.wait(INTERVAL)
             progress.read()
-            bar.update(task, completed=progress.images, megabytes=progress.bytes / 1e6)
+            bar.update(task, completed=progress.images, received=size(progress.bytes))

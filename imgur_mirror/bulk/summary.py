@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from imgur_mirror.bulk.job import Tally
-from imgur_mirror.compare.bar_chart import Row, duration
-from imgur_mirror.report.tables import counted, counted_images, plain, size, table
+from imgur_mirror.report.tables import Row, markdown_table
+from imgur_mirror.text import counted, counted_images, duration, plain, size
 
 __all__ = ["job_headline", "job_lacks", "job_markdown", "job_so_far", "shard_line"]
 
@@ -62,8 +62,8 @@ def job_markdown(name: str, folder: str, tally: Tally, seconds: float) -> str:
     errors: list[Row] = [{"images": count, "why": error} for error, count in tally.errors]
     blocks = [
         f"{plain(name)}: {job_headline(tally, seconds)}",
-        table([figures]),
-        f"## Why images failed\n\n{table(errors)}" if errors else "",
+        markdown_table([figures]),
+        f"## Why images failed\n\n{markdown_table(errors)}" if errors else "",
         f"Each image has a row in `{folder}/*.parquet`.",
     ]
     return "\n\n".join(block for block in blocks if block)

@@ -8,8 +8,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from imgur_mirror.compare.points import Point
 from imgur_mirror.models import Strategy
-from imgur_mirror.report.tables import counted, listed
-from imgur_mirror.text import printable
+from imgur_mirror.text import counted, join_words, printable
 
 __all__ = ["Advice", "BadAdvice", "advised", "read_advice"]
 
@@ -118,7 +117,7 @@ def _more_workers(chosen: Point, measured: Sequence[Point]) -> str:
     if max(tried) == chosen.workers:
         return f"more than {chosen.workers} were not tried"
     more = [str(workers) for workers in sorted(tried) if workers > chosen.workers]
-    return f"{listed(more)} bring no more"
+    return f"{join_words(more)} bring no more"
 
 
 def _others(chosen: Point, measured: Sequence[Point], level: Sequence[Point]) -> str:
@@ -126,14 +125,14 @@ def _others(chosen: Point, measured: Sequence[Point], level: Sequence[Point]) ->
     rest = [one for one in Strategy if one in {point.strategy for point in measured}]
     rest.remove(chosen.strategy)
     same = [one for one in rest if one in {point.strategy for point in level}]
-    said = [f"{listed(same)} {'is' if len(same) == 1 else 'are'} no quicker"] if same else []
+    said = [f"{join_words(same)} {'is' if len(same) == 1 else 'are'} no quicker"] if same else []
     slower = [one for one in rest if one not in same]
     for strategy in slower:
         fastest = min(point.total for point in measured if point.strategy is strategy)
         takes = "takes " if strategy is slower[0] else ""
         as_long = " as long" if strategy is slower[0] else ""
         said.append(f"{strategy} {takes}{fastest / chosen.total:.1f} ×{as_long}")
-    return listed(said)
+    return join_words(said)
 
 
 def _longer_albums(chosen: Point, measured: Sequence[Point]) -> str:

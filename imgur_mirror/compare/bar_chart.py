@@ -1,6 +1,5 @@
 """Pictures as SVG text, for reports whose Markdown shows images from data addresses."""
 
-import base64
 import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -8,6 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from imgur_mirror.report.svg import FAINT, FONTS, INK, PAPER
+from imgur_mirror.report.tables import Row
+from imgur_mirror.text import counted, duration
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -15,18 +16,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = [
-    "Cell",
     "Margins",
-    "Row",
     "bar_chart",
-    "data_address",
     "drawing",
-    "duration",
     "svg_text",
 ]
-
-Cell = str | int | float
-Row = dict[str, Cell]
 
 # Two colours of Okabe and Ito's palette, which colour-blind readers tell apart, each with the
 # colour of the text that is read on it.
@@ -50,25 +44,6 @@ STYLE: dict[Any, Any] = {
 }
 # The date would make every picture a different one.
 UNDATED = {"Date": None, "Creator": None, "Format": None, "Type": None}
-
-
-def duration(seconds: float, decimals: int = 1) -> str:
-    """A time as one reads it: `0.04 s`, `4.2 s`, `2 min 5 s`, `3 h 20 min`."""
-    if seconds >= 7200:
-        hours, minutes = divmod(round(seconds / 60), 60)
-        return f"{hours} h {minutes} min"
-    if seconds >= 120:
-        minutes, rest = divmod(round(seconds), 60)
-        return f"{minutes} min {rest} s"
-    if seconds < 0.0005:
-        return "0 s"
-    least = 1 if seconds >= 0.95 else 2 if seconds >= 0.01 else 3
-    return f"{seconds:.{max(decimals, least)}f} s"
-
-
-def data_address(svg: str) -> str:
-    """The picture as an address that holds all of it."""
-    return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
 
 
 def bar_chart(rows: Sequence[Row]) -> str:
@@ -177,8 +152,7 @@ def _stacked(row: Row) -> float:
 
 
 def _named(row: Row) -> str:
-    workers = row["workers"]
-    return f"{row['strategy']}\n{workers} worker{'' if workers == 1 else 's'}"
+    return f"{row['strategy']}\n{counted(int(row['workers']), 'worker')}"
 
 
 def _total(row: Row) -> str:

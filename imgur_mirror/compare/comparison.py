@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from statistics import median
 
 from imgur_mirror.compare.advice import Advice
-from imgur_mirror.compare.bar_chart import Cell, Row, bar_chart, duration
+from imgur_mirror.compare.bar_chart import bar_chart
 from imgur_mirror.compare.curve import curve_chart
 from imgur_mirror.compare.history import Earlier, history_rows, slowdowns
 from imgur_mirror.compare.points import is_sweep, points, side_by_side, sweep_rows
 from imgur_mirror.models import Mirrored, Outcome, Strategy
-from imgur_mirror.report.tables import escape, label, listed, table, text_table
+from imgur_mirror.report.tables import Cell, Row, escape, label, markdown_table, text_table
+from imgur_mirror.text import duration, join_words
 
 __all__ = [
     "CHART",
@@ -109,7 +110,7 @@ def comparison_headline(runs: Sequence[Mirrored]) -> str:
     broken = {run.strategy for run in runs if run.having(Outcome.FAILED)}
     rows = comparison_rows([run for run in runs if run.strategy not in broken])
     rows.sort(key=_total)
-    incomplete = f"{listed(sorted(broken))} left images out and cannot be compared"
+    incomplete = f"{join_words(sorted(broken))} left images out and cannot be compared"
     if not rows:
         return incomplete if broken else "nothing was measured"
     return _verdict(rows) + (f"; {incomplete}" if broken else "")
@@ -128,7 +129,7 @@ def comparison_markdown(found: Comparison, addressed: Callable[[str], str]) -> s
         headline,
         f"![seconds by strategy, start-up and download]({addressed(CHART)})",
         "\n".join(f"- {escape(note)}" for note in found.said),
-        table(rows),
+        markdown_table(rows),
         f"{TERMS} {MEDIANS}" if "rounds" in rows[0] else TERMS,
         *_sweep_blocks(found, addressed),
         "" if found.sweep or not found.advice else CHOICE,
@@ -160,12 +161,12 @@ def _sweep_blocks(found: Comparison, addressed: Callable[[str], str]) -> list[st
     if not found.sweep:
         return []
     curve = f"![images a second by number of workers]({addressed(CURVE)})"
-    return ["## More workers", curve, table(found.sweep), CHOICE]
+    return ["## More workers", curve, markdown_table(found.sweep), CHOICE]
 
 
 def _history_blocks(found: Comparison) -> list[str]:
     history = found.history
-    return ["## Earlier comparisons", table(history), SLOWER] if history else []
+    return ["## Earlier comparisons", markdown_table(history), SLOWER] if history else []
 
 
 def _of(strategy: Strategy, runs: Iterable[Mirrored]) -> list[Mirrored]:
@@ -224,8 +225,8 @@ def _verdict(rows: Sequence[Row]) -> str:
     against = _against(best, [row for row in others if row not in level])
     if len(level) == 1:
         return f"{best['strategy']} is fastest here: {duration(_total(best))}{against}"
-    names = listed([str(row["strategy"]) for row in level])
-    times = listed([duration(_total(row), 2) for row in level])
+    names = join_words([str(row["strategy"]) for row in level])
+    times = join_words([duration(_total(row), 2) for row in level])
     limit = "their rounds are" if "rounds" in best else "one round can tell"
     return f"{names} are level here: {times}, no further apart than {limit}" + (
         f",{against}" if against else ""

@@ -4,8 +4,9 @@ import json
 from collections.abc import Iterable, Sequence
 from statistics import median
 
-from imgur_mirror.compare.bar_chart import Cell, Row, duration
 from imgur_mirror.models import Strategy
+from imgur_mirror.report.tables import Cell, Row
+from imgur_mirror.text import duration
 
 __all__ = ["Earlier", "earlier_in", "history_rows", "slowdowns"]
 

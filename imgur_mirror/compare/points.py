@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from imgur_mirror.compare.bar_chart import Row
 from imgur_mirror.models import Mirrored, Outcome, Strategy
+from imgur_mirror.report.tables import Row
 
 __all__ = ["Point", "is_sweep", "points", "side_by_side", "steps", "sweep_rows"]
 

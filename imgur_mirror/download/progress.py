@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from imgur_mirror.models import Download, Outcome
-from imgur_mirror.report.tables import counted_images, size
 from imgur_mirror.store import AlbumFolder, StoreError
 from imgur_mirror.store.manifest import outcomes_in
+from imgur_mirror.text import counted_images, size
 
 __all__ = ["Progress"]
 

@@ -3,20 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from imgur_mirror.compare.bar_chart import Row, duration
 from imgur_mirror.models import Download, Mirrored, Outcome, Strategy
 from imgur_mirror.report.tables import (
-    counted,
-    counted_images,
+    Row,
     escape,
     label,
-    plain,
+    markdown_table,
     reason,
     rounded,
-    size,
-    table,
     time_text,
 )
+from imgur_mirror.text import counted, counted_images, duration, join_some, plain, size
 
 __all__ = [
     "Pictures",
@@ -85,13 +82,11 @@ def missing(mirrored: Mirrored, most: int = 10) -> str | None:
     failed = mirrored.having(Outcome.FAILED)
     if not failed:
         return None
-    names = [f"{label(download)} ({reason(download)})" for download in failed[:most]]
-    if len(failed) > most:
-        names.append(f"and {len(failed) - most} more")
+    names = [f"{label(download)} ({reason(download)})" for download in failed]
     of_all = f"{len(failed)} of {counted_images(len(mirrored.downloads))}"
     return (
         f"{plain(mirrored.album.id)}: {of_all} failed:"
-        f" {', '.join(names)}. Run it again: what is there is kept, only the rest is fetched."
+        f" {join_some(names, most)}. Run it again: what is there is kept, only the rest is fetched."
     )
 
 
@@ -172,7 +167,7 @@ def _figures(mirrored: Mirrored) -> str:
         "download": duration(times.download),
         "total": duration(times.total),
     }
-    return table([row])
+    return markdown_table([row])
 
 
 def _lost(heading: str, downloads: Sequence[Download], most: int) -> str:
@@ -184,7 +179,7 @@ def _lost(heading: str, downloads: Sequence[Download], most: int) -> str:
         for download in downloads[:most]
     ]
     rest = f"\n\nand {len(downloads) - most} more" if len(downloads) > most else ""
-    return f"## {heading}\n\n{table(rows)}{rest}"
+    return f"## {heading}\n\n{markdown_table(rows)}{rest}"
 
 
 def _slowest(mirrored: Mirrored, most: int = 5) -> str:
@@ -198,4 +193,4 @@ def _slowest(mirrored: Mirrored, most: int = 5) -> str:
         }
         for download in downloaded[:most]
     ]
-    return f"## Slowest\n\n{table(rows)}" if rows else ""
+    return f"## Slowest\n\n{markdown_table(rows)}" if rows else ""

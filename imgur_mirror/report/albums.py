@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from imgur_mirror.compare.bar_chart import Row
 from imgur_mirror.models import AlbumResult, Outcome
-from imgur_mirror.report.tables import counted, text_table
+from imgur_mirror.report.tables import Row, text_table
+from imgur_mirror.text import counted, join_some
 
 __all__ = ["summary_headline", "summary_rows", "summary_text"]
 
@@ -43,10 +43,9 @@ def summary_headline(results: Sequence[AlbumResult]) -> str:
     line = f"{counted(len(results), 'album')}, {counted(fetched, 'new image')}"
     if not failed:
         return f"{line}, all there"
-    said = "; ".join(f"{result.album}: {result.error}" for result in failed[:5])
-    more = f"; and {len(failed) - 5} more" if len(failed) > 5 else ""
+    errors = join_some([f"{result.album}: {result.error}" for result in failed], 5, "; ")
     of_all = "1 album is" if len(failed) == 1 else f"{len(failed)} albums are"
-    return f"{line}; {of_all} not complete: {said}{more}"
+    return f"{line}; {of_all} not complete: {errors}"
 
 
 def summary_text(results: Sequence[AlbumResult]) -> str:

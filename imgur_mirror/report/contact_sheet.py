@@ -10,9 +10,11 @@ from urllib.parse import quote
 
 from imgur_mirror.models import Album, Image, Mirrored
 from imgur_mirror.report.report_folder import read_page, stored_address, write_page
-from imgur_mirror.report.tables import counted_images, escape, plain
+from imgur_mirror.report.svg import data_uri
+from imgur_mirror.report.tables import escape
 from imgur_mirror.report.thumbnails import SIDE, thumbnails
 from imgur_mirror.store import AlbumFolder
+from imgur_mirror.text import counted_images, plain
 
 __all__ = ["PAGE", "Sheet", "Tile", "contact_sheet", "sheet_html", "sheet_markdown"]
 
@@ -172,5 +174,4 @@ def _picture(tile: Tile) -> str:
     """Give the thumbnail, or a neutral tile with the file's name, as an address that holds it."""
     if tile.thumbnail is not None:
         return "data:image/webp;base64," + base64.b64encode(tile.thumbnail).decode()
-    neutral = NEUTRAL.format(name=html(plain(tile.image.name))).encode(errors="replace")
-    return "data:image/svg+xml;base64," + base64.b64encode(neutral).decode()
+    return data_uri(NEUTRAL.format(name=html(plain(tile.image.name))))

@@ -1,15 +1,26 @@
 """SVG pictures: their elements, in pixels, and the colours that all of them share."""
 
+import base64
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
-__all__ = ["FAINT", "FONTS", "INK", "PAPER", "document", "element", "line", "rect", "text"]
+__all__ = [
+    "FAINT",
+    "FONTS",
+    "INK",
+    "PAPER",
+    "data_uri",
+    "document",
+    "line",
+    "rect",
+    "text",
+]
 
 INK, FAINT, PAPER = "#1B1B1B", "#D8D8D8", "#FFFFFF"
 FONTS = ("DejaVu Sans", "Verdana", "Arial")
 
 
-def element(tag: str, *children: Element, **attributes: str | float) -> Element:
+def _element(tag: str, *children: Element, **attributes: str | float) -> Element:
     """An element; `_` in the name of an attribute stands for `-`."""
     written = {name.replace("_", "-"): _written(value) for name, value in attributes.items()}
     made = Element(tag, written)
@@ -21,23 +32,23 @@ def text(x: float, y: float, content: str, size: float, **attributes: str | floa
     """One line of text, its middle at the height `y`."""
     # From the middle to the baseline; not every viewer knows `dominant-baseline`.
     baseline = y + 0.36 * size
-    made = element("text", x=x, y=baseline, font_size=size, **attributes)
+    made = _element("text", x=x, y=baseline, font_size=size, **attributes)
     made.text = content
     return made
 
 
 def rect(x: float, y: float, width: float, height: float, colour: str) -> Element:
-    return element("rect", x=x, y=y, width=width, height=height, fill=colour)
+    return _element("rect", x=x, y=y, width=width, height=height, fill=colour)
 
 
 def line(path: str, colour: str, thickness: float, **attributes: str | float) -> Element:
     """A line along a path, in SVG's own notation: `M10 20H30` is from (10, 20) to (30, 20)."""
-    return element("path", d=path, stroke=colour, stroke_width=thickness, **attributes)
+    return _element("path", d=path, stroke=colour, stroke_width=thickness, **attributes)
 
 
 def document(width: float, height: float, *children: Element) -> str:
     """The text of a picture, on white paper: it is shown on dark pages too."""
-    root = element(
+    root = _element(
         "svg",
         rect(0, 0, width, height, PAPER),
         *children,
@@ -49,6 +60,12 @@ def document(width: float, height: float, *children: Element) -> str:
         fill=INK,
     )
     return ElementTree.tostring(root, encoding="unicode")
+
+
+def data_uri(svg: str) -> str:
+    """Give the text of a picture as a URI that holds all of it."""
+    content = svg.encode(errors="replace")
+    return f"data:image/svg+xml;base64,{base64.b64encode(content).decode()}"
 
 
 def _written(value: str | float) -> str:

@@ -12,7 +12,8 @@ from xml.etree.ElementTree import Element
 
 from imgur_mirror.models import Download, Mirrored, Outcome
 from imgur_mirror.report import svg
-from imgur_mirror.report.tables import counted, label, plain
+from imgur_mirror.report.tables import label
+from imgur_mirror.text import counted, plain
 
 __all__ = ["waterfall"]
 
