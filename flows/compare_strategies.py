@@ -20,7 +20,7 @@ from imgur_mirror.compare.advice import advised
 from imgur_mirror.compare.comparison import Comparison, comparison_headline, comparison_text
 from imgur_mirror.compare.points import points, side_by_side, steps
 from imgur_mirror.models import Album, Mirrored, Outcome, Strategy
-from imgur_mirror.report.album import missing
+from imgur_mirror.report import missing_text
 from imgur_mirror.settings import BadSettings, Settings, read_settings
 from imgur_mirror.store import StoreError, album_folder, downloads_root
 from tasks.album import fetch_album
@@ -73,7 +73,7 @@ def compare_strategies(
             beside = album_folder(root, listing.id)
         except (BadAddress, BadSettings, ApiError, StoreError) as error:
             return Failed(message=str(error), data=error)
-        lost = differing or next(filter(None, map(missing, runs)), None)
+        lost = differing or next(filter(None, map(missing_text, runs)), None)
         advice = None if lost else advised(points(runs), listing.id, _now())
         earlier = earlier_comparisons(listing.id)
         found = Comparison(runs, earlier, advice, (differing,) if differing else ())

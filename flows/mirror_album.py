@@ -15,7 +15,7 @@ from flows.support.mirroring import Incomplete, mirror
 from flows.support.parameters import AlbumAddress, Choice, Workers, album_name
 from imgur_mirror.api import ApiError, BadAddress, parse_address
 from imgur_mirror.models import Mirrored, Strategy
-from imgur_mirror.report.album import headline, missing
+from imgur_mirror.report import mirror_headline, missing_text
 from imgur_mirror.settings import BadSettings, read_settings
 from imgur_mirror.store import StoreError, album_folder
 from runners import start_forkserver
@@ -65,12 +65,12 @@ def mirror_album(
         from tasks.publish import publish_mirror
 
         publish_mirror(mirrored, folder)
-        if lost := missing(mirrored):
+        if lost := missing_text(mirrored):
             return Failed(message=lost, data=Incomplete(lost, mirrored))
-        return Completed(message=chosen.noted(headline(mirrored)), data=mirrored)
+        return Completed(message=chosen.noted(mirror_headline(mirrored)), data=mirrored)
 
 
 if __name__ == "__main__":
     from flows.cli.command_line import main
 
-    sys.exit(main(mirror_album, headline))
+    sys.exit(main(mirror_album, mirror_headline))

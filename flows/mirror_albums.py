@@ -21,7 +21,7 @@ from flows.support.mirroring import Incomplete
 from flows.support.parameters import AlbumAddress, Choice, Workers
 from imgur_mirror.api import ApiError, BadAddress, BadCredentials, Kind, RateLimited, parse_address
 from imgur_mirror.models import AlbumResult, Mirrored
-from imgur_mirror.report.albums import summary_headline, summary_text
+from imgur_mirror.report import summary_headline, summary_text
 from imgur_mirror.settings import BadSettings, Settings, read_settings
 from tasks.album import fetch_account_albums
 from tasks.credentials import access

@@ -13,20 +13,25 @@ from imgur_mirror.compare import comparison
 from imgur_mirror.compare.comparison import Comparison
 from imgur_mirror.compare.points import side_by_side
 from imgur_mirror.models import AlbumResult, Mirrored, Outcome
-from imgur_mirror.report import album as report
-from imgur_mirror.report.albums import summary_headline, summary_rows
-from imgur_mirror.report.contact_sheet import PAGE, Sheet, contact_sheet, sheet_markdown
-from imgur_mirror.report.report_folder import page, write_page
-from imgur_mirror.report.svg import data_uri
+from imgur_mirror.report import (
+    PictureLinks,
+    data_uri,
+    image_rows,
+    mirror_headline,
+    mirror_markdown,
+    summary_headline,
+    summary_rows,
+)
+from imgur_mirror.report.contact_sheet import CONTACT_SHEET, Sheet, contact_sheet, sheet_markdown
+from imgur_mirror.report.report_folder import report_file, write_report
 from imgur_mirror.report.waterfall import waterfall
-from imgur_mirror.store import AlbumFolder
-from imgur_mirror.store.fs import StoreError
+from imgur_mirror.store import AlbumFolder, StoreError
 from tasks.artifact_key import artifact_key
 from tasks.quoted import quoted
 
 __all__ = ["publish_comparison", "publish_mirror", "publish_summary"]
 
-MOST_ROWS = 2000
+MAX_ROWS = 2000
 """Rows of the table of images; more would make the artifact slow to open."""
 
 
@@ -60,9 +65,9 @@ def _publish_mirror(mirrored: Mirrored, folder: AlbumFolder, album: str) -> None
 
 def _publish_images(mirrored: Mirrored, key: str) -> None:
     create_table_artifact(
-        [dict(row) for row in report.image_rows(mirrored, MOST_ROWS)],
+        [dict(row) for row in image_rows(mirrored, MAX_ROWS)],
         key=f"images-{key}",
-        description=report.headline(mirrored),
+        description=mirror_headline(mirrored),
     )
 
 
@@ -70,7 +75,7 @@ def _drawn(mirrored: Mirrored, folder: AlbumFolder) -> str | None:
     """Draw the waterfall of a run that fetched something; another leaves the earlier one."""
     svg = waterfall(mirrored) if mirrored.having(Outcome.DOWNLOADED) else None
     if svg is not None:
-        write_page(folder, WATERFALL, svg)
+        write_report(folder, WATERFALL, svg)
     return svg
 
 
@@ -80,18 +85,18 @@ def _publish_sheet(sheet: Sheet | None, key: str) -> None:
 
 
 def _publish_report(mirrored: Mirrored, key: str, svg: str | None) -> None:
-    left_out = len(mirrored.downloads) - MOST_ROWS
+    left_out = len(mirrored.downloads) - MAX_ROWS
     notes = [f"{left_out} images are not in the table of images"] if left_out > 0 else []
-    shown = report.Pictures(waterfall=data_uri(svg) if svg else "")
-    create_markdown_artifact(report.mirror_markdown(mirrored, notes, shown), key=f"mirror-{key}")
+    shown = PictureLinks(waterfall=data_uri(svg) if svg else "")
+    create_markdown_artifact(mirror_markdown(mirrored, notes, shown), key=f"mirror-{key}")
 
 
 def _write_report(mirrored: Mirrored, folder: AlbumFolder, svg: str | None) -> None:
-    beside = report.Pictures(
+    beside = PictureLinks(
         waterfall=WATERFALL if svg else "",
-        contact_sheet=PAGE if page(folder, PAGE).exists() else "",
+        contact_sheet=CONTACT_SHEET if report_file(folder, CONTACT_SHEET).exists() else "",
     )
-    write_page(folder, REPORT, report.mirror_markdown(mirrored, pictures=beside))
+    write_report(folder, REPORT, mirror_markdown(mirrored, pictures=beside))
 
 
 def _tried(what: str, make: Callable[[], T]) -> T | None:
@@ -130,7 +135,7 @@ def _publish_comparison(found: Comparison, folder: AlbumFolder) -> None:
     pages = pictures | {"comparison.md": comparison.comparison_markdown(found, str)}
     try:
         for name, text in pages.items():
-            write_page(folder, name, text)
+            write_report(folder, name, text)
     except StoreError as error:
         # The figures are in the artifacts; a full disk takes none of them back.
         get_run_logger().warning("the comparison has no files beside the mirror: %s", error)

@@ -9,7 +9,7 @@ from flows.compare_strategies import compare_strategies
 from flows.mirror_album import mirror_album
 from flows.mirror_albums import mirror_albums
 from imgur_mirror.models import Strategy
-from imgur_mirror.report.album import headline
+from imgur_mirror.report import mirror_headline
 from tests.support.imgur import contents, fault, new_album, put
 from tests.support.processes import python
 
@@ -70,7 +70,7 @@ def test_a_wrong_call_or_setting_is_status_2(
 
 def status(arguments: list[str]) -> int:
     try:
-        return main(mirror_album, headline, arguments)
+        return main(mirror_album, mirror_headline, arguments)
     except SystemExit as refused:
         return int(str(refused.code))
 
@@ -86,7 +86,7 @@ def test_arguments_that_are_none_are_status_2(arguments, downloads, capsys):
 )
 def test_help_says_what_may_be_chosen(flow, capsys):
     with pytest.raises(SystemExit) as ended:
-        main(flow, headline, ["--help"])
+        main(flow, mirror_headline, ["--help"])
     said = " ".join(capsys.readouterr().out.split())
     assert ended.value.code == 0
     assert all(str(strategy) in said for strategy in Strategy)
@@ -98,7 +98,7 @@ def test_help_says_what_may_be_chosen(flow, capsys):
 )
 def test_a_missing_client_id_is_status_2(flow, downloads, monkeypatch, capsys):
     monkeypatch.delenv("IMGUR_CLIENT_ID")
-    assert main(flow, headline, ["PdA9Amq"]) == 2
+    assert main(flow, mirror_headline, ["PdA9Amq"]) == 2
     assert "set IMGUR_CLIENT_ID" in capsys.readouterr().err
 
 

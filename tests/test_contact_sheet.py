@@ -15,8 +15,14 @@ from markdown_it import MarkdownIt
 from PIL import Image as Picture
 
 from imgur_mirror.models import Album, Download, Image, Mirrored, Outcome, Strategy, Timings
-from imgur_mirror.report.contact_sheet import PAGE, Sheet, Tile, contact_sheet, sheet_markdown
-from imgur_mirror.report.report_folder import REPORTS, read_page, write_page
+from imgur_mirror.report.contact_sheet import (
+    CONTACT_SHEET,
+    Sheet,
+    Tile,
+    contact_sheet,
+    sheet_markdown,
+)
+from imgur_mirror.report.report_folder import REPORTS, read_report, write_report
 from imgur_mirror.report.thumbnails import SIDE, thumbnails
 from imgur_mirror.store import StoreError, album_folder
 
@@ -178,7 +184,7 @@ def test_the_tiles_lead_to_the_stored_files_in_the_order_of_the_album(folder):
     sheet = contact_sheet(run, folder)
     assert [tile.image.name for tile in sheet.tiles] == ["b.jpg", "a.png", "c.mp4"]
 
-    written = page(folder, PAGE)
+    written = page(folder, CONTACT_SHEET)
     tiles = Tiles(written.read_text())
     stored = [(written.parent / unquote(link["href"])).resolve() for link in tiles.links]
     assert stored == [folder.path / name for name in ("b.jpg", "a.png", "c.mp4")]
@@ -189,27 +195,27 @@ def test_the_tiles_lead_to_the_stored_files_in_the_order_of_the_album(folder):
     assert "album: Three" in tiles.text
     assert "3 images" in tiles.text
     assert written.parent == folder.path.parent / "_reports" / "album"
-    assert sorted(path.name for path in written.parent.iterdir()) == [PAGE]
+    assert sorted(path.name for path in written.parent.iterdir()) == [CONTACT_SHEET]
 
 
 def test_nothing_is_made_again_before_something_changes(folder):
     put(folder, a__jpg=encoded("JPEG"))
     assert contact_sheet(mirrored("a.jpg"), folder) is not None
-    before = page(folder, PAGE).stat()
+    before = page(folder, CONTACT_SHEET).stat()
     assert contact_sheet(mirrored("a.jpg"), folder) is None
-    assert page(folder, PAGE).stat().st_mtime_ns == before.st_mtime_ns
+    assert page(folder, CONTACT_SHEET).stat().st_mtime_ns == before.st_mtime_ns
     assert contact_sheet(mirrored("a.jpg", md5="1"), folder) is not None
     assert contact_sheet(mirrored("a.jpg", md5="1", title="New"), folder) is not None
     put(folder, b__jpg=encoded("JPEG"))
     assert contact_sheet(mirrored("b.jpg", "a.jpg"), folder) is not None
     assert contact_sheet(mirrored("a.jpg", "b.jpg"), folder) is not None
-    page(folder, PAGE).unlink()
+    page(folder, CONTACT_SHEET).unlink()
     assert contact_sheet(mirrored("a.jpg", "b.jpg"), folder) is not None
 
 
 def test_an_album_with_nothing_stored_has_no_sheet(folder):
     assert contact_sheet(mirrored("a.jpg"), folder) is None
-    assert not page(folder, PAGE).exists()
+    assert not page(folder, CONTACT_SHEET).exists()
 
 
 def test_the_first_images_of_a_large_album_are_shown_and_the_rest_counted(folder):
@@ -217,7 +223,7 @@ def test_the_first_images_of_a_large_album_are_shown_and_the_rest_counted(folder
     put(folder, **{name.replace(".", "__"): encoded("JPEG", size=(8, 8)) for name in names})
     sheet = contact_sheet(mirrored(*names), folder)
     assert len(sheet.tiles) == 200
-    assert "the first 200 of 203 images; 3 are left out" in page(folder, PAGE).read_text()
+    assert "the first 200 of 203 images; 3 are left out" in page(folder, CONTACT_SHEET).read_text()
     assert "the first 200 of 203 images; 3 are left out" in sheet_markdown(sheet)
 
 
@@ -227,7 +233,7 @@ def test_the_markdown_keeps_to_its_size_and_says_what_is_left_out():
         Tile(Image(id=f"i{number}", link="", name=f"i{number}.jpg"), bytes(3000))
         for number in range(50)
     )
-    markdown = sheet_markdown(Sheet(album, tiles, 7), most_bytes=100_000)
+    markdown = sheet_markdown(Sheet(album, tiles, 7), max_bytes=100_000)
     shown = markdown.count("data:image/webp")
     assert 20 < shown < 26
     assert f"the first {shown} of 57 images; {57 - shown} are left out" in markdown
@@ -251,7 +257,7 @@ def test_titles_and_names_stay_text(folder):
     put(folder, **{name: encoded("JPEG")})
     run = mirrored(name, title=NASTY, titles={name: NASTY})
     sheet = contact_sheet(run, folder)
-    html = read_page(folder, PAGE)
+    html = read_report(folder, CONTACT_SHEET)
     tiles = Tiles(html)
     assert tiles.tags == {
         *("html", "head", "meta", "title", "style", "body", "h1", "p", "main", "a", "img")
@@ -259,7 +265,7 @@ def test_titles_and_names_stay_text(folder):
     assert len(tiles.pictures) == 1
     assert tiles.pictures[0]["src"].startswith("data:image/webp;base64,")
     assert set(tiles.links[0]) == {"href", "title"}
-    assert (page(folder, PAGE).parent / unquote(tiles.links[0]["href"])).resolve().exists()
+    assert (page(folder, CONTACT_SHEET).parent / unquote(tiles.links[0]["href"])).resolve().exists()
     assert "\x1b" not in html
     assert "\u202e" not in html
     markdown = MarkdownIt("commonmark", {"html": True}).enable("table")
@@ -278,9 +284,9 @@ def test_a_page_that_cannot_be_written_says_why(folder):
 
 
 def test_a_page_is_replaced_as_a_whole(folder):
-    write_page(folder, "report.md", "one")
-    write_page(folder, "report.md", "two")
-    assert read_page(folder, "report.md") == "two"
-    assert read_page(folder, "other.md") is None
+    write_report(folder, "report.md", "one")
+    write_report(folder, "report.md", "two")
+    assert read_report(folder, "report.md") == "two"
+    assert read_report(folder, "other.md") is None
     assert [path.name for path in page(folder, "report.md").parent.iterdir()] == ["report.md"]
     assert list(Path(folder.path).iterdir()) == []

@@ -10,7 +10,7 @@ from prefect.variables import Variable
 from flows.cli.command_line import main
 from flows.mirror_albums import mirror_albums
 from imgur_mirror.models import Outcome
-from imgur_mirror.report.albums import summary_text
+from imgur_mirror.report import summary_text
 from tests.support.albums import stored
 from tests.support.imgur import contents, fault, new_album, put
 from tests.support.prefect_api import artifact

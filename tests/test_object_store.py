@@ -26,7 +26,7 @@ from flows.mirror_albums import mirror_albums
 from flows.mirror_many import mirror_many
 from imgur_mirror.download.progress import Progress
 from imgur_mirror.models import Download, Outcome, Strategy
-from imgur_mirror.report.album import headline
+from imgur_mirror.report import mirror_headline
 from imgur_mirror.store import LocalFolder, album_folder
 from imgur_mirror.store.fs import StoreAway
 from imgur_mirror.store.fsspec_client import Objects
@@ -521,7 +521,7 @@ def test_the_address_of_a_folder_is_that_folder(tmp_path):
 
 
 def status(capsys, *arguments):
-    return main(mirror_album, headline, [*arguments]), capsys.readouterr().err
+    return main(mirror_album, mirror_headline, [*arguments]), capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

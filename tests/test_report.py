@@ -21,17 +21,17 @@ from imgur_mirror.compare.comparison import (
     comparison_rows,
 )
 from imgur_mirror.models import Download, Outcome, Strategy
-from imgur_mirror.report.album import (
-    Pictures,
-    fetched,
-    headline,
+from imgur_mirror.report import (
+    PictureLinks,
+    data_uri,
+    fetched_line,
     image_rows,
+    mirror_headline,
     mirror_markdown,
-    missing,
-    planned,
+    missing_text,
+    plan_line,
+    text_table,
 )
-from imgur_mirror.report.svg import data_uri
-from imgur_mirror.report.tables import text_table
 from imgur_mirror.text import duration
 from tests.support.rows import SVG, image, measured, mirror
 
@@ -99,7 +99,7 @@ def test_what_matters_comes_first():
     ]
     assert rows[3]["first byte s"] == 0.012
     assert (rows[2]["seconds"], rows[2]["worker"], rows[2]["error"]) == (3.0, "w-1", "")
-    assert image_rows(MIXED, most=2) == rows[:2]
+    assert image_rows(MIXED, limit=2) == rows[:2]
 
 
 def test_image_without_a_name_goes_by_its_id():
@@ -113,11 +113,11 @@ def test_image_without_a_name_goes_by_its_id():
 def test_headline():
     downloaded = [image(f"image{i:02}.jpg", seconds=1, bytes=212_000) for i in range(58)]
     lost = image("g.jpg", Outcome.GONE), image("f.jpg", Outcome.FAILED)
-    assert headline(mirror(*downloaded, *lost)) == (
+    assert mirror_headline(mirror(*downloaded, *lost)) == (
         "PdA9Amq: 58 downloaded (12.3 MB), 1 gone, 1 failed in 4.2 s"
         " · async, 16 workers (start-up 1.1 s, download 3.1 s)"
     )
-    assert headline(mirror(lost[1], strategy=Strategy.SEQUENTIAL, workers=1)) == (
+    assert mirror_headline(mirror(lost[1], strategy=Strategy.SEQUENTIAL, workers=1)) == (
         "PdA9Amq: 1 failed in 4.2 s · sequential, 1 worker (start-up 1.1 s, download 3.1 s)"
     )
 
@@ -135,18 +135,18 @@ def test_headline():
 def test_nothing_to_do(unchanged, gone, line):
     rows = [image(f"{i}.jpg", Outcome.UNCHANGED) for i in range(unchanged)]
     rows += [image(f"g{i}.jpg", Outcome.GONE) for i in range(gone)]
-    assert headline(mirror(*rows)) == f"PdA9Amq: {line}"
-    assert missing(mirror(*rows)) is None
+    assert mirror_headline(mirror(*rows)) == f"PdA9Amq: {line}"
+    assert missing_text(mirror(*rows)) is None
 
 
 def test_missing_names_ten_and_counts_the_rest():
     failed = [image(f"{i:02}.jpg", Outcome.FAILED, error="HTTP 503.") for i in range(12)]
     names = ", ".join(f"{i:02}.jpg (HTTP 503)" for i in range(10))
-    assert missing(mirror(image("ok.jpg"), *failed)) == (
+    assert missing_text(mirror(image("ok.jpg"), *failed)) == (
         f"PdA9Amq: 12 of 13 images failed: {names}, and 2 more."
         " Run it again: what is there is kept, only the rest is fetched."
     )
-    assert missing(mirror(image("a.jpg", Outcome.FAILED))) == (
+    assert missing_text(mirror(image("a.jpg", Outcome.FAILED))) == (
         "PdA9Amq: 1 of 1 image failed: a.jpg (no reason given)."
         " Run it again: what is there is kept, only the rest is fetched."
     )
@@ -154,7 +154,7 @@ def test_missing_names_ten_and_counts_the_rest():
 
 def test_mirror_markdown():
     markdown = mirror_markdown(MIXED, notes=["the manifest was damaged | set aside"])
-    assert markdown.startswith(headline(MIXED) + "\n\n")
+    assert markdown.startswith(mirror_headline(MIXED) + "\n\n")
     assert "\n- the manifest was damaged &#124; set aside\n" in markdown
     assert cells(markdown) == [
         ["downloaded", "unchanged", "gone", "failed", "fetched", "start-up", "download", "total"],
@@ -170,7 +170,7 @@ def test_mirror_markdown():
 
 
 def test_the_report_shows_its_pictures_by_their_addresses():
-    markdown = mirror_markdown(MIXED, pictures=Pictures("waterfall.svg", "contact-sheet.html"))
+    markdown = mirror_markdown(MIXED, pictures=PictureLinks("waterfall.svg", "contact-sheet.html"))
     html = MarkdownIt("commonmark").render(markdown)
     assert re.findall(r'src="(.*?)"', html) == ["waterfall.svg"]
     assert re.findall(r'href="(.*?)"', html) == ["contact-sheet.html"]
@@ -179,18 +179,18 @@ def test_the_report_shows_its_pictures_by_their_addresses():
 
 
 def test_a_log_says_what_a_run_is_about_to_do_and_what_came():
-    assert planned(28, 12, 12, Strategy.ASYNC, 16) == (
+    assert plan_line(28, 12, 12, Strategy.ASYNC, 16) == (
         "listed 40 images, 12 to fetch in 12 task runs under async with 16 workers"
     )
-    assert planned(0, 1, 1, Strategy.SEQUENTIAL, 1) == (
+    assert plan_line(0, 1, 1, Strategy.SEQUENTIAL, 1) == (
         "listed 1 image, 1 to fetch in 1 task run under sequential with 1 worker"
     )
-    assert planned(40, 0, 0, Strategy.ASYNC, 16) == "listed 40 images, nothing to fetch"
+    assert plan_line(40, 0, 0, Strategy.ASYNC, 16) == "listed 40 images, nothing to fetch"
     rows = [image("a.jpg", seconds=2, received=1_400_000), image("b.jpg", seconds=1, received=600)]
-    assert fetched(rows) == "fetched 2 images (1.4 MB) in 2.0 s"
+    assert fetched_line(rows) == "fetched 2 images (1.4 MB) in 2.0 s"
     piece = image("a.jpg", Outcome.BYTE_RANGE, seconds=3, received=1000)
     lost = image("f.jpg", Outcome.FAILED, error="HTTP 503")
-    assert fetched([*rows, piece, lost]) == "fetched 2 of 3 images (1.4 MB) in 3.0 s"
+    assert fetched_line([*rows, piece, lost]) == "fetched 2 of 3 images (1.4 MB) in 3.0 s"
 
 
 def test_long_lists_are_cut_and_counted():

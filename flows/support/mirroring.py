@@ -13,7 +13,7 @@ from flows.support.progress import progress_shown
 from imgur_mirror.download.byte_ranges import merged
 from imgur_mirror.download.plan import Plan, Splitting, plan
 from imgur_mirror.models import Album, Download, Mirrored, Outcome, Strategy, Timings
-from imgur_mirror.report.album import fetched, planned
+from imgur_mirror.report import fetched_line, plan_line
 from imgur_mirror.settings import Settings
 from imgur_mirror.store import AlbumFolder
 from imgur_mirror.store.manifest import Entry
@@ -137,7 +137,7 @@ def _fetch(
     todo: Plan, folder: AlbumFolder, strategy: Strategy, workers: int, settings: Settings
 ) -> tuple[Download, ...]:
     log = get_run_logger()
-    log.info(planned(len(todo.settled), len(todo.images), len(todo.batches), strategy, workers))
+    log.info(plan_line(len(todo.settled), len(todo.images), len(todo.batches), strategy, workers))
     if not todo.batches:
         return ()
     with progress_shown(todo, folder, f"{folder.name} · {strategy}"):
@@ -149,7 +149,7 @@ def _fetch(
             workers,
             settings.dask_scheduler_address,
         )
-    log.info(fetched(rows))
+    log.info(fetched_line(rows))
     return rows
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from imgur_mirror.bulk.job import Tally
-from imgur_mirror.report.tables import Row, markdown_table
+from imgur_mirror.report import Row, markdown_table
 from imgur_mirror.text import counted, counted_images, duration, plain, size
 
 __all__ = ["job_headline", "job_lacks", "job_markdown", "job_so_far", "shard_line"]

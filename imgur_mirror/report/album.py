@@ -1,4 +1,4 @@
-"""What one album's mirror has to say: rows, its one-line result, Markdown."""
+"""The report of one album's mirror: its headline, a row for each image, and Markdown."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,108 +16,108 @@ from imgur_mirror.report.tables import (
 from imgur_mirror.text import counted, counted_images, duration, join_some, plain, size
 
 __all__ = [
-    "Pictures",
-    "fetched",
-    "headline",
+    "PictureLinks",
+    "fetched_line",
     "image_rows",
+    "mirror_headline",
     "mirror_markdown",
-    "missing",
-    "planned",
+    "missing_text",
+    "plan_line",
 ]
 
-# What matters first: tables show ten rows at a time.
-ORDER = (Outcome.FAILED, Outcome.GONE, Outcome.DOWNLOADED, Outcome.UNCHANGED)
 OUTCOMES = (Outcome.DOWNLOADED, Outcome.UNCHANGED, Outcome.GONE, Outcome.FAILED)
-"""What becomes of an image; pieces of one are merged before they are reported."""
+"""The outcomes of whole images; byte ranges are merged before they are reported."""
 
-KEY = (
+BY_WEIGHT = (Outcome.FAILED, Outcome.GONE, Outcome.DOWNLOADED, Outcome.UNCHANGED)
+"""What matters most comes first, since Prefect's tables show ten rows at a time."""
+
+WATERFALL_KEY = (
     "*Waiting is from the request to the first byte. Several requests: the image was tried again,"
     " or fetched in pieces by several workers.*"
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Pictures:
-    """The addresses of a report's pictures, which it shows or leads to; empty for none."""
+class PictureLinks:
+    """The URIs of a report's pictures; empty for a picture that it does not have."""
 
     waterfall: str = ""
     contact_sheet: str = ""
 
 
-def image_rows(mirrored: Mirrored, most: int = 2000) -> list[Row]:
-    """A row for each image, what matters first, at most `most` of them; unknown is empty."""
+def image_rows(mirrored: Mirrored, limit: int = 2000) -> list[Row]:
+    """Give a row for each image, what matters first, at most `limit`; unknown cells are empty."""
     ranked = sorted(mirrored.downloads, key=_rank)
-    return [_image_row(download) for download in ranked[:most]]
+    return [_image_row(download) for download in ranked[:limit]]
 
 
-def headline(mirrored: Mirrored) -> str:
-    """The result in one line, for a log, a run's state and the top of the report."""
+def mirror_headline(mirrored: Mirrored) -> str:
+    """Give the result in one line, for a log, a run's state and the top of the report."""
     return f"{plain(mirrored.album.id)}: {_result(mirrored)}"
 
 
-def planned(settled: int, wanted: int, task_runs: int, strategy: Strategy, workers: int) -> str:
-    """What a run is about to do, in one line for its log."""
-    listed = f"listed {counted_images(settled + wanted)}"
+def plan_line(settled: int, wanted: int, task_runs: int, strategy: Strategy, workers: int) -> str:
+    """Say in one line, for the log, what a run is about to do."""
+    in_album = f"listed {counted_images(settled + wanted)}"
     if not wanted:
-        return f"{listed}, nothing to fetch"
+        return f"{in_album}, nothing to fetch"
     with_workers = f"under {strategy} with {counted(workers, 'worker')}"
-    return f"{listed}, {wanted} to fetch in {counted(task_runs, 'task run')} {with_workers}"
+    return f"{in_album}, {wanted} to fetch in {counted(task_runs, 'task run')} {with_workers}"
 
 
-def fetched(rows: Sequence[Download]) -> str:
-    """What came of the requests of a run, in one line for its log; pieces are rows as well."""
-    begun = [row.started for row in rows if row.started is not None]
-    ended = [row.finished for row in rows if row.finished is not None]
-    seconds = max(ended) - min(begun) if begun and ended else 0.0
+def fetched_line(rows: Sequence[Download]) -> str:
+    """Say in one line, for the log, what a run has fetched; rows may be of byte ranges."""
+    starts = [row.started for row in rows if row.started is not None]
+    ends = [row.finished for row in rows if row.finished is not None]
+    seconds = max(ends) - min(starts) if starts and ends else 0.0
     wanted = {row.id for row in rows}
-    came = {row.id for row in rows if row.outcome in (Outcome.DOWNLOADED, Outcome.UNCHANGED)}
+    stored = {row.id for row in rows if row.outcome in (Outcome.DOWNLOADED, Outcome.UNCHANGED)}
     count = counted_images(len(wanted))
-    of_all = count if came == wanted else f"{len(came)} of {count}"
+    of_all = count if stored == wanted else f"{len(stored)} of {count}"
     received = size(sum(row.received for row in rows))
     return f"fetched {of_all} ({received}) in {duration(seconds)}"
 
 
-def missing(mirrored: Mirrored, most: int = 10) -> str | None:
-    """What a failed run lacks, and what to do about it; None when it lacks nothing."""
+def missing_text(mirrored: Mirrored, limit: int = 10) -> str | None:
+    """Say which images failed, and what to do about it; None if none did."""
     failed = mirrored.having(Outcome.FAILED)
     if not failed:
         return None
     names = [f"{label(download)} ({reason(download)})" for download in failed]
     of_all = f"{len(failed)} of {counted_images(len(mirrored.downloads))}"
     return (
-        f"{plain(mirrored.album.id)}: {of_all} failed:"
-        f" {join_some(names, most)}. Run it again: what is there is kept, only the rest is fetched."
+        f"{plain(mirrored.album.id)}: {of_all} failed: {join_some(names, limit)}."
+        " Run it again: what is there is kept, only the rest is fetched."
     )
 
 
 def mirror_markdown(
     mirrored: Mirrored,
     notes: Sequence[str] = (),
-    pictures: Pictures = Pictures(),
-    most: int = 50,
+    pictures: PictureLinks = PictureLinks(),
+    limit: int = 50,
 ) -> str:
-    """The report of one run; its lists of failed and gone images name at most `most` each."""
+    """Give the report of one run, which names at most `limit` failed and `limit` gone images."""
     title = plain(mirrored.album.title or "")
+    waterfall = f"![when each image waited and came]({pictures.waterfall})\n\n{WATERFALL_KEY}"
     blocks = [
         f"{escape(mirrored.album.id)}: {_result(mirrored)}",
         f"“{escape(title)}”" if title else "",
         "\n".join(f"- {escape(note)}" for note in notes),
         _figures(mirrored),
-        f"![when each image waited and came]({pictures.waterfall})\n\n{KEY}"
-        if pictures.waterfall
-        else "",
+        waterfall if pictures.waterfall else "",
         f"[Contact sheet]({pictures.contact_sheet})" if pictures.contact_sheet else "",
-        _lost("Failed", mirrored.having(Outcome.FAILED), most),
-        _lost("Gone at Imgur", mirrored.having(Outcome.GONE), most),
+        _lost("Failed", mirrored.having(Outcome.FAILED), limit),
+        _lost("Gone at Imgur", mirrored.having(Outcome.GONE), limit),
         _slowest(mirrored),
     ]
     return "\n\n".join(block for block in blocks if block) + "\n"
 
 
 def _rank(download: Download) -> tuple[int, float]:
-    """Outcomes by weight, downloads from slow to fast, the rest in the album's order."""
+    """Sort outcomes by weight, downloads from slow to fast, the rest in the album's order."""
     slow = (download.seconds or 0.0) if download.outcome is Outcome.DOWNLOADED else 0.0
-    return ORDER.index(download.outcome), -slow
+    return BY_WEIGHT.index(download.outcome), -slow
 
 
 def _image_row(download: Download) -> Row:
@@ -151,14 +151,14 @@ def _result(mirrored: Mirrored) -> str:
 
 
 def _nothing_new(unchanged: int, gone: int) -> str:
-    if not gone:
-        there = "its one image is" if unchanged == 1 else f"all {unchanged} images are"
-        return f"nothing new, {there} there"
-    return f"nothing new, {counted_images(unchanged)} there, {gone} gone"
+    if gone:
+        return f"nothing new, {counted_images(unchanged)} there, {gone} gone"
+    there = "its one image is" if unchanged == 1 else f"all {unchanged} images are"
+    return f"nothing new, {there} there"
 
 
 def _figures(mirrored: Mirrored) -> str:
-    """The counts and times of a run, in one table of one row."""
+    """Give the counts and times of a run as a table of one row."""
     times = mirrored.timings
     row: Row = {outcome.value: len(mirrored.having(outcome)) for outcome in OUTCOMES}
     row |= {
@@ -170,19 +170,19 @@ def _figures(mirrored: Mirrored) -> str:
     return markdown_table([row])
 
 
-def _lost(heading: str, downloads: Sequence[Download], most: int) -> str:
-    """Which images are not there and why; nothing when there are none."""
+def _lost(heading: str, downloads: Sequence[Download], limit: int) -> str:
+    """Say which images are not there and why; an empty text if there are none."""
     if not downloads:
         return ""
     rows: list[Row] = [
         {"file": label(download), "attempts": download.attempts, "why": reason(download)}
-        for download in downloads[:most]
+        for download in downloads[:limit]
     ]
-    rest = f"\n\nand {len(downloads) - most} more" if len(downloads) > most else ""
+    rest = f"\n\nand {len(downloads) - limit} more" if len(downloads) > limit else ""
     return f"## {heading}\n\n{markdown_table(rows)}{rest}"
 
 
-def _slowest(mirrored: Mirrored, most: int = 5) -> str:
+def _slowest(mirrored: Mirrored, limit: int = 5) -> str:
     downloaded = sorted(mirrored.having(Outcome.DOWNLOADED), key=_rank)
     rows: list[Row] = [
         {
@@ -191,6 +191,6 @@ def _slowest(mirrored: Mirrored, most: int = 5) -> str:
             "first byte": time_text(download.first_byte),
             "in all": time_text(download.seconds),
         }
-        for download in downloaded[:most]
+        for download in downloaded[:limit]
     ]
     return f"## Slowest\n\n{markdown_table(rows)}" if rows else ""

@@ -1,4 +1,4 @@
-"""What became of several albums: a row for each, and one line for all."""
+"""The report of several albums: a row for each, and one line for all."""
 
 from collections.abc import Sequence
 
@@ -8,11 +8,14 @@ from imgur_mirror.text import counted, join_some
 
 __all__ = ["summary_headline", "summary_rows", "summary_text"]
 
+MAX_ERRORS = 5
+"""The most albums whose errors the headline gives."""
+
 
 def summary_rows(results: Sequence[AlbumResult]) -> list[Row]:
     """Give a row for each album: its new, unchanged, gone and failed images, and its new bytes.
 
-    New is what this run fetched, and so what has come since the last one that went well.
+    New is what this run fetched, and so what was added since the last successful run.
     """
     return [_row(result) for result in results]
 
@@ -35,19 +38,19 @@ def _row(result: AlbumResult) -> Row:
 
 
 def summary_headline(results: Sequence[AlbumResult]) -> str:
-    """Say in one line what came, and which albums lack something."""
+    """Say in one line how many images are new, and which albums are not complete."""
     fetched = sum(
         len(result.mirrored.having(Outcome.DOWNLOADED)) for result in results if result.mirrored
     )
-    failed = [result for result in results if result.error]
     line = f"{counted(len(results), 'album')}, {counted(fetched, 'new image')}"
-    if not failed:
+    errors = [f"{result.album}: {result.error}" for result in results if result.error]
+    if not errors:
         return f"{line}, all there"
-    errors = join_some([f"{result.album}: {result.error}" for result in failed], 5, "; ")
-    of_all = "1 album is" if len(failed) == 1 else f"{len(failed)} albums are"
-    return f"{line}; {of_all} not complete: {errors}"
+    are = "is" if len(errors) == 1 else "are"
+    incomplete = f"{counted(len(errors), 'album')} {are} not complete"
+    return f"{line}; {incomplete}: {join_some(errors, MAX_ERRORS, '; ')}"
 
 
 def summary_text(results: Sequence[AlbumResult]) -> str:
-    """Give the rows as plain text, and the line that they come to."""
+    """Give the rows as plain text, and the headline below them."""
     return f"{text_table(summary_rows(results))}\n\n{summary_headline(results)}"

@@ -1,42 +1,44 @@
-"""The pages of an album's runs, as files beside its mirror: in `<downloads>/_reports/<album id>/`.
+"""The report files of an album: beside its mirror, in `<downloads>/_reports/<album id>/`.
 
-No album's id holds a `_`, and nothing is added inside the album's own folder.
+They cannot collide with a mirror: no album's id starts with `_`, and nothing is added inside the
+album's own folder.
 """
 
 from urllib.parse import quote
 
-from imgur_mirror.store.base import AlbumFolder, StoredFile
+from imgur_mirror.store import AlbumFolder
+from imgur_mirror.store.base import StoredFile
 
-__all__ = ["REPORTS", "page", "read_page", "stored_address", "write_page"]
+__all__ = ["REPORTS", "image_uri", "read_report", "report_file", "write_report"]
 
 REPORTS = "_reports"
 
 
-def page(folder: AlbumFolder, name: str) -> StoredFile:
-    """Give a page of an album's, which may not be there."""
+def report_file(folder: AlbumFolder, name: str) -> StoredFile:
+    """Give a report file of an album, which need not exist."""
     return folder.sibling(REPORTS, folder.name, name)
 
 
-def write_page(folder: AlbumFolder, name: str, text: str) -> None:
-    """Replace a page as a whole.
+def write_report(folder: AlbumFolder, name: str, text: str) -> None:
+    """Replace a report file as a whole.
 
     Raises:
-        StoreError: where it cannot be written.
+        StoreError: if it cannot be written.
     """
-    # Half of a surrogate pair, which a title may hold, has no UTF-8.
-    page(folder, name).write(text.encode(errors="replace"))
+    # A title may hold half of a surrogate pair, which has no UTF-8.
+    report_file(folder, name).write(text.encode(errors="replace"))
 
 
-def read_page(folder: AlbumFolder, name: str) -> str | None:
-    """Give what is there of a page.
+def read_report(folder: AlbumFolder, name: str) -> str | None:
+    """Give the text of a report file; None if there is none.
 
     Raises:
-        StoreError: where it is there but cannot be read.
+        StoreError: if it exists but cannot be read.
     """
-    content = page(folder, name).read()
+    content = report_file(folder, name).read()
     return None if content is None else content.decode(errors="replace")
 
 
-def stored_address(folder: AlbumFolder, name: str) -> str:
-    """Give the address of a stored image, as seen from a page."""
+def image_uri(folder: AlbumFolder, name: str) -> str:
+    """Give the URI of a stored image, relative to the report files."""
     return f"../../{quote(folder.name)}/{quote(name)}"

@@ -4,50 +4,33 @@ import base64
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
-__all__ = [
-    "FAINT",
-    "FONTS",
-    "INK",
-    "PAPER",
-    "data_uri",
-    "document",
-    "line",
-    "rect",
-    "text",
-]
+__all__ = ["FAINT", "FONTS", "INK", "PAPER", "data_uri", "document", "line", "rect", "text"]
 
 INK, FAINT, PAPER = "#1B1B1B", "#D8D8D8", "#FFFFFF"
 FONTS = ("DejaVu Sans", "Verdana", "Arial")
 
 
-def _element(tag: str, *children: Element, **attributes: str | float) -> Element:
-    """An element; `_` in the name of an attribute stands for `-`."""
-    written = {name.replace("_", "-"): _written(value) for name, value in attributes.items()}
-    made = Element(tag, written)
-    made.extend(children)
-    return made
-
-
 def text(x: float, y: float, content: str, size: float, **attributes: str | float) -> Element:
-    """One line of text, its middle at the height `y`."""
+    """Give one line of text that is vertically centred on `y`."""
     # From the middle to the baseline; not every viewer knows `dominant-baseline`.
     baseline = y + 0.36 * size
-    made = _element("text", x=x, y=baseline, font_size=size, **attributes)
-    made.text = content
-    return made
+    element = _element("text", x=x, y=baseline, font_size=size, **attributes)
+    element.text = content
+    return element
 
 
 def rect(x: float, y: float, width: float, height: float, colour: str) -> Element:
+    """Give a filled rectangle."""
     return _element("rect", x=x, y=y, width=width, height=height, fill=colour)
 
 
 def line(path: str, colour: str, thickness: float, **attributes: str | float) -> Element:
-    """A line along a path, in SVG's own notation: `M10 20H30` is from (10, 20) to (30, 20)."""
+    """Give a line along a path in SVG's notation: `M10 20H30` is from (10, 20) to (30, 20)."""
     return _element("path", d=path, stroke=colour, stroke_width=thickness, **attributes)
 
 
 def document(width: float, height: float, *children: Element) -> str:
-    """The text of a picture, on white paper: it is shown on dark pages too."""
+    """Give the text of a picture, on white paper since it is shown on dark pages too."""
     root = _element(
         "svg",
         rect(0, 0, width, height, PAPER),
@@ -68,5 +51,12 @@ def data_uri(svg: str) -> str:
     return f"data:image/svg+xml;base64,{base64.b64encode(content).decode()}"
 
 
-def _written(value: str | float) -> str:
-    return value if isinstance(value, str) else f"{value:g}"
+def _element(tag: str, *children: Element, **attributes: str | float) -> Element:
+    """Give an element; `_` in the name of an attribute stands for `-`."""
+    texts = {
+        name.replace("_", "-"): value if isinstance(value, str) else f"{value:g}"
+        for name, value in attributes.items()
+    }
+    element = Element(tag, texts)
+    element.extend(children)
+    return element

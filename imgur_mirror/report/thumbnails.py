@@ -1,10 +1,11 @@
-"""Small pictures of stored images, decoded in a process that may be lost.
+"""Thumbnails of stored images, decoded in a child process that may crash.
 
-The images are whatever anyone uploaded. A decoder that they crash, or keep busy, or fill with
-memory, takes its process with it and not the run: that image has no thumbnail then.
+The images are whatever anyone uploaded. A decoder that crashes, hangs or fills the memory takes
+its own process down and not the run: that image has no thumbnail then.
 
-`python -m imgur_mirror.report.thumbnails` reads a JSON list of paths, and writes for each a length
-in four bytes and so many bytes of WebP: none where there is no thumbnail.
+`python -m imgur_mirror.report.thumbnails` reads a JSON list of paths from standard input. For each
+it writes the length of the thumbnail in four bytes (big-endian), and its bytes as WebP; a length
+of zero where there is no thumbnail.
 """
 
 import json
@@ -22,35 +23,34 @@ __all__ = ["SIDE", "thumbnails"]
 SIDE = 144
 """Pixels of a thumbnail's longer side."""
 
-MOST_PIXELS = 32_000_000
-"""Of an image that is decoded at all; progressive ones of this size take 200 MB."""
+MAX_PIXELS = 32_000_000
+"""Larger images are not decoded; progressive ones of this size take 200 MB."""
 
-MOST_BYTES = 64 << 20
-MOST_MEMORY = 1 << 30
-PATIENCE = 2.0
-"""Seconds that one image may take."""
+MAX_FILE_BYTES = 64 << 20
+MAX_MEMORY_BYTES = 1 << 30
+MAX_SECONDS_EACH = 2.0
 
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP")
-"""What is decoded: what Imgur serves, and none of the formats that Pillow knows besides."""
+"""The formats that Imgur serves, and none of the others that Pillow knows."""
 
 
 def thumbnails(files: Sequence[Path], seconds: float = 5.0) -> list[bytes | None]:
-    """Give a thumbnail of each file as WebP, None where it is no picture or not a decent one.
+    """Give a thumbnail of each file as WebP; None if it cannot be decoded within the limits.
 
-    Those that have not come after so many seconds are None too.
+    Those that are not ready after so many seconds are None too.
     """
     deadline = time.monotonic() + seconds
-    made: list[bytes | None] = []
-    while len(made) < len(files) and (left := deadline - time.monotonic()) > 0:
-        made += _made(files[len(made) :], left)
-        if len(made) < len(files):
-            made.append(None)  # the one that the process was lost to
-    return made + [None] * (len(files) - len(made))
+    results: list[bytes | None] = []
+    while len(results) < len(files) and (left := deadline - time.monotonic()) > 0:
+        results += _run_child(files[len(results) :], left)
+        if len(results) < len(files):
+            results.append(None)  # the file at which the child ended
+    return results + [None] * (len(files) - len(results))
 
 
-def _made(files: Sequence[Path], seconds: float) -> list[bytes | None]:
-    """Give what one process makes of the files, until it is through, lost, or out of time."""
-    # -P: whatever lies in the working directory is not imported.
+def _run_child(files: Sequence[Path], seconds: float) -> list[bytes | None]:
+    """Give what one child process returns before it is done, crashes or runs out of time."""
+    # -P keeps modules in the working directory from being imported.
     command = [sys.executable, "-P", "-m", "imgur_mirror.report.thumbnails"]
     paths = json.dumps([os.fspath(file) for file in files]).encode()
     try:
@@ -66,23 +66,22 @@ def _made(files: Sequence[Path], seconds: float) -> list[bytes | None]:
 def _parsed(output: bytes) -> Iterator[bytes | None]:
     at = 0
     while at + 4 <= len(output):
-        length = int.from_bytes(output[at : at + 4], "big")
-        if at + 4 + length > len(output):
-            return
-        yield output[at + 4 : at + 4 + length] or None
-        at += 4 + length
+        start = at + 4
+        at = start + int.from_bytes(output[at:start], "big")
+        if at <= len(output):
+            yield output[start:at] or None
 
 
 def _serve(paths: Sequence[str], out: BinaryIO) -> None:
-    """Write a thumbnail of each; end, by the alarm, at one that takes too long."""
+    """Write a thumbnail of each file; the alarm kills the process at one that takes too long."""
     import resource
     import signal
     import warnings
 
-    resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
+    resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY_BYTES, MAX_MEMORY_BYTES))
     warnings.simplefilter("ignore")
     for path in paths:
-        signal.setitimer(signal.ITIMER_REAL, PATIENCE)
+        signal.setitimer(signal.ITIMER_REAL, MAX_SECONDS_EACH)
         thumbnail = _thumbnail(path)
         signal.setitimer(signal.ITIMER_REAL, 0)
         out.write(len(thumbnail).to_bytes(4, "big") + thumbnail)
@@ -90,18 +89,18 @@ def _serve(paths: Sequence[str], out: BinaryIO) -> None:
 
 
 def _thumbnail(path: str) -> bytes:
-    """Decode one file as far as it takes; nothing where that fails, however it does."""
+    """Give one file's thumbnail; no bytes if it cannot be decoded, whatever the reason."""
     import io
 
     from PIL import Image, ImageOps
 
     try:
-        with _opened(path) as file, Image.open(file, formats=FORMATS) as image:
-            if image.width * image.height > MOST_PIXELS:
+        with _open_regular(path) as file, Image.open(file, formats=FORMATS) as image:
+            if image.width * image.height > MAX_PIXELS:
                 return b""
             picture: Image.Image = image
             if image.mode not in ("L", "RGB", "RGBA", "CMYK"):
-                # A palette's numbers and 16 bits have no averages.
+                # Palette indices and 16-bit values cannot be averaged.
                 picture = image.convert("RGBA" if image.has_transparency_data else "RGB")
             picture.thumbnail((SIDE, SIDE))
             small = picture.convert("RGBA" if picture.has_transparency_data else "RGB")
@@ -113,13 +112,13 @@ def _thumbnail(path: str) -> bytes:
     return written.getvalue()
 
 
-def _opened(path: str) -> BinaryIO:
-    """Open a regular file that is not too large; never wait for one that is something else."""
+def _open_regular(path: str) -> BinaryIO:
+    """Open a regular file that is not too large; never block on a pipe or follow a link."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
-    about = os.fstat(descriptor)
-    if not stat.S_ISREG(about.st_mode) or about.st_size > MOST_BYTES:
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_FILE_BYTES:
         os.close(descriptor)
-        raise OSError(f"{path} is no file to look at")
+        raise OSError(f"{path} is not a regular file, or too large")
     return os.fdopen(descriptor, "rb")
 
 

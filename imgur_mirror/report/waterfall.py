@@ -1,4 +1,4 @@
-"""The waterfall of a run: when each image waited and came, and which workers were idle."""
+"""The waterfall of a run: when each image waited and was received, and which workers were idle."""
 
 import math
 from collections import defaultdict
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from itertools import groupby, pairwise
+from itertools import groupby
 from typing import NamedTuple
 from xml.etree.ElementTree import Element
 
@@ -19,9 +19,10 @@ __all__ = ["waterfall"]
 
 
 class Kind(StrEnum):
-    """What a bar shows; in the order in which they are drawn, the last on top.
+    """What a bar shows, in the order of drawing: the last is on top.
 
-    An image that was fetched in pieces spans what its worker did besides, and must not hide it.
+    An image that was fetched in byte ranges overlaps its worker's other images, and must not hide
+    them.
     """
 
     STARTUP = "start-up"
@@ -45,10 +46,10 @@ COLOURS = {
 }
 
 MAX_IMAGE_ROWS = 60
-"""The most images that get a row each; where there are more, each worker has one."""
+"""The most images that get a row each; if there are more, each worker has one."""
 
 MAX_BARS = 12_000
-"""Of a picture; what has more is condensed to what prevails in each of `COLUMNS` of a row."""
+"""A picture with more bars is condensed to the prevailing kind in each of `COLUMNS` of a row."""
 
 COLUMNS = 600
 
@@ -60,7 +61,7 @@ TEXT, SMALL_TEXT = 13, 11
 
 
 class Bar(NamedTuple):
-    """What a row shows from `begin` to `end`, in seconds of the run."""
+    """What a row shows from `begin` to `end`, in seconds since the start of the run."""
 
     row: int
     kind: Kind
@@ -70,9 +71,10 @@ class Bar(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """What is drawn, and where: `names` label the rows on the left, `workers` on the right.
+    """What is drawn: `names` label the rows on the left; `workers`, if each row is an image's, on
+    the right. `seconds` is the length of the run, `startup` that of its start-up.
 
-    The bars lie between `left` and `right`, in rows `pitch` high; all three in pixels.
+    The properties and methods say where, in pixels.
     """
 
     title: str
@@ -80,166 +82,153 @@ class Picture:
     startup: float
     bars: Sequence[Bar]
     names: Sequence[str]
-    workers: Sequence[str]
-    left: float
-    right: float
-    pitch: float
+    workers: Sequence[str] = ()
+
+    @property
+    def left(self) -> int:
+        return 139 if self.workers else 58
+
+    @property
+    def right(self) -> int:
+        return WIDTH - 62 if self.workers else WIDTH - 14
+
+    @property
+    def pitch(self) -> float:
+        """The height of a row."""
+        return IMAGE_ROW if self.workers else min(WORKER_ROW, MAX_WORKER_ROWS / len(self.names))
 
     @property
     def bottom(self) -> float:
-        """Where the rows end."""
         return ABOVE + self.pitch * len(self.names)
 
     def x(self, seconds: float) -> float:
-        """Where a time is."""
         return self.left + (self.right - self.left) * seconds / self.seconds
 
     def y(self, row: float) -> float:
-        """Where the middle of a row is."""
+        """The middle of a row."""
         return ABOVE + self.pitch * (row + 0.5)
 
 
 def waterfall(mirrored: Mirrored) -> str | None:
-    """Draw a run as SVG; None where nothing was requested.
+    """Draw a run as SVG; None if nothing was requested.
 
-    All bars of a kind are one path, which has the kind as its id, `-` for spaces.
+    All bars of a kind are one path, which has the kind as its id, with `-` for spaces.
     """
-    asked = [row for row in mirrored.downloads if row.started is not None and row.seconds]
-    if not asked:
+    requested = [row for row in mirrored.downloads if row.started is not None and row.seconds]
+    if not requested:
         return None
-    asked.sort(key=lambda row: row.started or 0.0)
-    by = _by_image if len(asked) <= MAX_IMAGE_ROWS else _by_worker
-    return _drawn(by(asked, mirrored))
+    requested.sort(key=lambda row: row.started or 0.0)
+    picture = _by_image if len(requested) <= MAX_IMAGE_ROWS else _by_worker
+    return _document(picture(requested, mirrored))
 
 
-def _by_image(asked: Sequence[Download], mirrored: Mirrored) -> Picture:
-    """Give each image a row: how long it was queued, and what came then."""
-    began = mirrored.timings.began
-    bars = [bar for row, download in enumerate(asked) for bar in _bars(download, row, began)]
-    firsts = {bar.row: bar.begin for bar in reversed(bars)}
-    queued = [Bar(row, Kind.QUEUED, 0.0, first) for row, first in firsts.items()]
+def _by_image(requested: Sequence[Download], mirrored: Mirrored) -> Picture:
+    """Give each image a row: how long it was queued, and what happened then."""
+    bars = _bars(enumerate(requested), mirrored)
+    sent = {bar.row: bar.begin for bar in reversed(bars)}
     return Picture(
         title=_title(mirrored),
         seconds=_length(bars),
         startup=max(mirrored.timings.startup, 0.0),
-        bars=[*queued, *bars],
-        names=[_shortened(label(download)) for download in asked],
-        workers=[plain(download.worker or "?") for download in asked],
-        left=139,
-        right=WIDTH - 62,
-        pitch=IMAGE_ROW,
+        bars=[*(Bar(row, Kind.QUEUED, 0.0, begin) for row, begin in sent.items()), *bars],
+        names=[_shortened(label(download)) for download in requested],
+        workers=[plain(download.worker or "?") for download in requested],
     )
 
 
-def _by_worker(asked: Sequence[Download], mirrored: Mirrored) -> Picture:
-    """Give each worker a row: what it was at, and when it was idle."""
-    names = sorted({row.worker or "" for row in asked}, key=lambda name: (len(name), name))
+def _by_worker(requested: Sequence[Download], mirrored: Mirrored) -> Picture:
+    """Give each worker a row: what it did, and when it was idle."""
+    names = sorted({row.worker or "" for row in requested}, key=lambda name: (len(name), name))
     rows = {name: row for row, name in enumerate(names)}
-    began, startup = mirrored.timings.began, max(mirrored.timings.startup, 0.0)
-    bars = [bar for row in asked for bar in _bars(row, rows[row.worker or ""], began)]
-    seconds = _length(bars)
+    bars = _bars(((rows[row.worker or ""], row) for row in requested), mirrored)
+    startup, seconds = max(mirrored.timings.startup, 0.0), _length(bars)
     if len(bars) > MAX_BARS:
-        bars = _condensed(bars, len(names), seconds)
+        bars = list(_condensed(bars, len(names), seconds))
     return Picture(
         title=_title(mirrored),
         seconds=seconds,
         startup=startup,
         bars=[*(Bar(row, Kind.IDLE, startup, seconds) for row in rows.values()), *bars],
         names=[plain(name) for name in names],
-        workers=(),
-        left=58,
-        right=WIDTH - 14,
-        pitch=min(WORKER_ROW, MAX_WORKER_ROWS / len(names)),
     )
 
 
-def _bars(download: Download, row: int, began: float) -> Iterator[Bar]:
-    """Give the bars of one image: the clocks of two machines may disagree, and are clipped."""
+def _bars(rows: Iterable[tuple[int, Download]], mirrored: Mirrored) -> list[Bar]:
+    began = mirrored.timings.began
+    return [bar for row, download in rows for bar in _bars_of(download, row, began)]
+
+
+def _bars_of(download: Download, row: int, began: float) -> Iterator[Bar]:
+    """Give the bars of one image, clipped since the clocks of two machines may disagree."""
     begin = max((download.started or 0.0) - began, 0.0)
     end = begin + max(download.seconds or 0.0, 0.0)
     if download.outcome in (Outcome.FAILED, Outcome.GONE):
         yield Bar(row, Kind.NO_FILE, begin, end)
     elif download.attempts > 1:
-        # Its first byte is of the last request, and when that was sent is not known.
+        # The first byte is of the last request, whose own start is not known.
         yield Bar(row, Kind.SEVERAL, begin, end)
     elif download.first_byte is None:
         yield Bar(row, Kind.WAITING, begin, end)
     else:
-        came = min(begin + max(download.first_byte, 0.0), end)
-        yield Bar(row, Kind.WAITING, begin, came)
-        yield Bar(row, Kind.TRANSFER, came, end)
+        first_byte = min(begin + max(download.first_byte, 0.0), end)
+        yield Bar(row, Kind.WAITING, begin, first_byte)
+        yield Bar(row, Kind.TRANSFER, first_byte, end)
 
 
 def _length(bars: Iterable[Bar]) -> float:
-    """Seconds of the run; one where the clocks say that it took none."""
+    """Give the seconds of the run; one if the clocks say that it took none."""
     return max(bar.end for bar in bars) or 1.0
 
 
-def _condensed(bars: Iterable[Bar], rows: int, seconds: float) -> list[Bar]:
+def _condensed(bars: Iterable[Bar], rows: int, seconds: float) -> Iterator[Bar]:
     """Cut the time into columns, and give each row what it did for most of each column."""
     columns = max(min(COLUMNS, MAX_BARS // rows), 20)
     width = seconds / columns
-    spent = _spent(bars, columns, width)
-    return [
-        bar
-        for row in range(rows)
-        for bar in _joined(row, [_prevailing(spent[row, n], width) for n in range(columns)], width)
-    ]
+    spent = _seconds_spent(bars, columns, width)
+    for row in range(rows):
+        cells = [spent[row, column] for column in range(columns)]
+        kinds = [max(cell, key=cell.__getitem__) for cell in cells]
+        for kind, run in groupby(range(columns), kinds.__getitem__):
+            first, *others = run
+            if kind is not Kind.IDLE:
+                yield Bar(row, kind, first * width, (first + 1 + len(others)) * width)
 
 
-def _spent(
+def _seconds_spent(
     bars: Iterable[Bar], columns: int, width: float
 ) -> Mapping[tuple[int, int], Mapping[Kind, float]]:
-    """Add up the seconds of each kind in each row and column."""
+    """Give the seconds of each kind in each row and column; what no bar covers is idle."""
     spent: defaultdict[tuple[int, int], defaultdict[Kind, float]]
-    spent = defaultdict(lambda: defaultdict(float))
+    spent = defaultdict(lambda: defaultdict(float, {Kind.IDLE: width}))
     for bar in bars:
-        first, last = int(bar.begin / width), min(int(bar.end / width), columns - 1)
-        cuts = [bar.begin, *(column * width for column in range(first + 1, last + 1)), bar.end]
-        for column, (begin, end) in enumerate(pairwise(cuts), first):
-            spent[bar.row, column][bar.kind] += end - begin
+        last = min(int(bar.end / width), columns - 1)
+        for column in range(int(bar.begin / width), last + 1):
+            covered = min(bar.end, (column + 1) * width) - max(bar.begin, column * width)
+            spent[bar.row, column][bar.kind] += covered
+            spent[bar.row, column][Kind.IDLE] -= covered
     return spent
 
 
-def _prevailing(spent: Mapping[Kind, float], width: float) -> Kind:
-    every = {**spent, Kind.IDLE: width - sum(spent.values())}
-    return max(every, key=lambda kind: every[kind])
-
-
-def _joined(row: int, kinds: Iterable[Kind], width: float) -> Iterator[Bar]:
-    """Give a bar for each run of columns of the same kind, if it is not idle."""
-    first = 0
-    for kind, run in groupby(kinds):
-        end = first + len(list(run))
-        if kind is not Kind.IDLE:
-            yield Bar(row, kind, first * width, end * width)
-        first = end
-
-
-def _drawn(picture: Picture) -> str:
+def _document(picture: Picture) -> str:
     """Lay the parts over each other: the start-up and the grid lie below the bars."""
     by_kind = {kind: [bar for bar in picture.bars if bar.kind is kind] for kind in Kind}
     shown = [kind for kind, bars in by_kind.items() if bars]
     startup = min(picture.startup, picture.seconds)
+    width, height = picture.x(startup) - picture.left, picture.bottom - ABOVE
     return svg.document(
         WIDTH,
         picture.bottom + BELOW,
         svg.text(9, 17, picture.title, TEXT, font_weight="bold"),
         *_key([Kind.STARTUP, *shown] if startup else shown),
-        _startup(picture, startup),
+        svg.rect(picture.left, ABOVE, width, height, COLOURS[Kind.STARTUP]),
         *_grid(picture),
         *_labels(picture),
         *(_path(picture, kind, by_kind[kind]) for kind in shown),
     )
 
 
-def _startup(picture: Picture, seconds: float) -> Element:
-    width, height = picture.x(seconds) - picture.left, picture.bottom - ABOVE
-    return svg.rect(picture.left, ABOVE, width, height, COLOURS[Kind.STARTUP])
-
-
 def _path(picture: Picture, kind: Kind, bars: Iterable[Bar]) -> Element:
-    """Draw all bars of a kind as one line with gaps; an element for each takes thrice the bytes."""
+    """Draw all bars of a kind as one line with gaps: an element for each takes thrice the bytes."""
     thickness = QUEUED_LINE if kind is Kind.QUEUED else 0.7 * picture.pitch
     path = []
     for bar in bars:
@@ -253,8 +242,9 @@ def _key(kinds: Iterable[Kind]) -> Iterator[Element]:
     """Say what the colours mean, side by side."""
     x, y = 9.0, 36.0
     for kind in kinds:
-        thickness = QUEUED_LINE if kind is Kind.QUEUED else 10
-        yield svg.line(f"M{x:g} {y:g}h16", COLOURS[kind], thickness)
+        yield svg.line(
+            f"M{x:g} {y:g}h16", COLOURS[kind], QUEUED_LINE if kind is Kind.QUEUED else 10
+        )
         yield svg.text(x + 24, y, kind.value, TEXT)
         # How wide the reader's font is can only be guessed.
         x += 44 + 7.2 * len(kind)
@@ -273,23 +263,23 @@ def _grid(picture: Picture) -> Iterator[Element]:
 
 
 def _tick(seconds: float) -> float:
-    """Give the distance of the lines: 1, 2 or 5 times a power of ten, ten of them at most."""
+    """Give the distance of the lines: 1, 2 or 5 times a power of ten, for ten lines at most."""
     power = 10.0 ** math.floor(math.log10(seconds / 10))
     return power * next((factor for factor in (1, 2, 5) if seconds <= 10 * power * factor), 10)
 
 
 def _labels(picture: Picture) -> Iterator[Element]:
     """Name the rows, as many as there is room for, and each image's worker."""
-    header = ABOVE - 11
-    apart = math.ceil(IMAGE_ROW / picture.pitch)
-    for row, name in list(enumerate(picture.names))[::apart]:
-        yield _small(picture.left - 5, picture.y(row), name, "end")
-    if not picture.workers:
-        yield _small(picture.left - 5, header, "worker", "end")
-        return
-    yield _small(picture.right + 8, header, "worker", "start")
+    left, right, header = picture.left - 5, picture.right + 8, ABOVE - 11
+    every = math.ceil(IMAGE_ROW / picture.pitch)
+    for row in range(0, len(picture.names), every):
+        yield _small(left, picture.y(row), picture.names[row], "end")
+    if picture.workers:
+        yield _small(right, header, "worker", "start")
+    else:
+        yield _small(left, header, "worker", "end")
     for row, worker in enumerate(picture.workers):
-        yield _small(picture.right + 8, picture.y(row), worker, "start")
+        yield _small(right, picture.y(row), worker, "start")
 
 
 def _small(x: float, y: float, content: str, anchor: str) -> Element:
