@@ -9,13 +9,13 @@ from prefect.utilities.annotations import quote, unmapped
 
 from flows.support.heartbeat import heartbeat, own_heartbeats
 from flows.support.runner import downloading_runner
-from imgur_mirror.download.batch import Batch, BatchFailed, together
+from imgur_mirror.download import Batch, together
 from imgur_mirror.download.plan import Plan
 from imgur_mirror.models import Download, Outcome, Strategy
 from imgur_mirror.settings import Wire
 from imgur_mirror.store import AlbumFolder
 from runners import connections_each
-from tasks.images import FetchOptions, download_task
+from tasks.images import BatchFailed, FetchOptions, download_task
 from tasks.limit import limited
 from tasks.quoted import quoted
 

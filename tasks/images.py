@@ -1,22 +1,21 @@
 """The downloads, as tasks: one for threads and processes, one for an event loop."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from prefect.cache_policies import NO_CACHE
 from prefect.tasks import Task, task
 
-from imgur_mirror.download.batch import Batch, BatchFailed, settled
-from imgur_mirror.models import Download, Strategy
+from imgur_mirror.download import Batch
+from imgur_mirror.models import Download, Outcome, Strategy
 from imgur_mirror.settings import Wire
 from imgur_mirror.store import AlbumFolder
 from tasks.limit import Limit
 from tasks.log import drop_lines_of
 from tasks.retries import patient
 
-__all__ = ["FetchOptions", "download_task"]
+__all__ = ["BatchFailed", "FetchOptions", "download_task"]
 
 
 NAME = "download"
@@ -32,36 +31,39 @@ class FetchOptions:
     limit: Limit | None = None
 
 
+class BatchFailed(Exception):
+    """Some images of a batch failed; `downloads` has the outcome of every one."""
+
+    def __init__(self, downloads: tuple[Download, ...]) -> None:
+        self.downloads = downloads
+        failed = [row for row in downloads if row.outcome is Outcome.FAILED]
+        shown = "; ".join(f"{row.name}: {row.error}" for row in failed[:3])
+        more = f"; and {len(failed) - 3} more" if len(failed) > 3 else ""
+        super().__init__(f"{len(failed)} of {len(downloads)} images failed: {shown}{more}")
+
+    def __reduce__(self) -> tuple[type["BatchFailed"], tuple[tuple[Download, ...]]]:
+        return type(self), (self.downloads,)
+
+    @property
+    def retryable(self) -> bool:
+        """Whether trying again may help."""
+        return any(row.retryable for row in self.downloads)
+
+
 @task(name=NAME, task_run_name="{batch}", cache_policy=NO_CACHE)
 def download(
     batch: Batch, folder: AlbumFolder, wire: Wire, options: FetchOptions
 ) -> tuple[Download, ...]:
     """Fetch one batch over this worker's connection, or over several that it opens."""
-    limit, rows = options.limit, list[Download]()
-    parts = limit.parts(batch, folder) if limit else (batch,)
-    with _fetching(folder, wire, options.connections) as fetch:
-        for part in parts:
-            try:
-                rows += fetch(part)
-            except BatchFailed as failed:
-                rows += failed.downloads
-    return settled(rows)
-
-
-@contextmanager
-def _fetching(
-    folder: AlbumFolder, wire: Wire, connections: int
-) -> Iterator[Callable[[Batch], tuple[Download, ...]]]:
     # Either HTTP library is imported where it is used: a flow needs one of the two.
-    if connections > 1:
-        from imgur_mirror.download.aiohttp_client import fetching_at_once
+    if options.connections > 1:
+        from imgur_mirror.download.aiohttp_client import run_with_connections
 
-        with fetching_at_once(folder, wire, connections) as fetch:
-            yield fetch
-    else:
-        from imgur_mirror.download.requests_client import fetch_batch
+        return _checked(run_with_connections(wire, _fetch_async(batch, folder, wire, options)))
+    from imgur_mirror.download.requests_client import fetch_batch
 
-        yield lambda batch: fetch_batch(batch, folder, wire)
+    parts = options.limit.parts(batch, folder) if options.limit else [batch]
+    return _checked(row for part in parts for row in fetch_batch(part, folder, wire))
 
 
 @task(name=NAME, task_run_name="{batch}", cache_policy=NO_CACHE)
@@ -69,17 +71,28 @@ async def download_async(
     batch: Batch, folder: AlbumFolder, wire: Wire, options: FetchOptions
 ) -> tuple[Download, ...]:
     """Fetch one batch over one of the loop's connections."""
+    return _checked(await _fetch_async(batch, folder, wire, options))
+
+
+async def _fetch_async(
+    batch: Batch, folder: AlbumFolder, wire: Wire, options: FetchOptions
+) -> list[Download]:
     from imgur_mirror.download.aiohttp_client import fetch_batch_async
 
     if options.limit is None:
-        return await fetch_batch_async(batch, folder, wire)
+        return [*await fetch_batch_async(batch, folder, wire, options.connections)]
     rows: list[Download] = []
     async for part in options.limit.parts_async(batch, folder):
-        try:
-            rows += await fetch_batch_async(part, folder, wire)
-        except BatchFailed as failed:
-            rows += failed.downloads
-    return settled(rows)
+        rows += await fetch_batch_async(part, folder, wire, options.connections)
+    return rows
+
+
+def _checked(rows: Iterable[Download]) -> tuple[Download, ...]:
+    """Return the outcomes; raises `BatchFailed`, which carries them too, where an image failed."""
+    downloads = tuple(rows)
+    if any(row.outcome is Outcome.FAILED for row in downloads):
+        raise BatchFailed(downloads)
+    return downloads
 
 
 def download_task(strategy: Strategy, wire: Wire) -> Task[..., Any]:

@@ -5,11 +5,12 @@ import threading
 
 import pytest
 
-from imgur_mirror.download.attempt import RetryableError
+from imgur_mirror.download.actions import Ask, Commit, Done
 from imgur_mirror.download.committer import commit, commit_async
+from imgur_mirror.download.errors import RetryableError
 from imgur_mirror.models import Outcome
 from imgur_mirror.store import StoreError, album_folder
-from tests.support.attempts import attempt_of, body_of
+from tests.support.attempts import attempt_of, body_of, commit_of
 from tests.support.processes import python
 from tests.support.waiting import LONG
 
@@ -25,8 +26,10 @@ def folder(tmp_path):
 def test_all_get_their_names_and_their_outcomes(folder):
     rows = []
     attempts = [attempt_of(folder, number) for number in range(MANY)]
-    waits = [commit(attempt, rows.append) for attempt in attempts]
-    assert all(wait.result(LONG) for wait in waits)
+    waits = [commit(Commit(attempt.finish), folder, rows.append) for attempt in attempts]
+    results = [wait.result(LONG) for wait in waits]
+    assert {result.download for result in results} == set(rows)
+    assert len(rows) == MANY
     assert {row.outcome for row in rows} == {Outcome.DOWNLOADED}
     for attempt in attempts:
         attempt.__exit__(None, None, None)
@@ -36,34 +39,32 @@ def test_all_get_their_names_and_their_outcomes(folder):
 
 def test_what_is_wrong_with_one_is_that_ones_alone(folder):
     rows = []
-    good = [attempt_of(folder, number) for number in range(10)]
-    short = attempt_of(folder, 10)
-    short._expected += 1
-    damaged = attempt_of(folder, 11, etag="0" * 32)
-    waits = [commit(attempt, rows.append) for attempt in [*good[:5], short, damaged, *good[5:]]]
+    good = [commit_of(folder, number) for number in range(10)]
+    short = commit_of(folder, 10, length=len(body_of(10)) + 1)
+    damaged = commit_of(folder, 11, etag="0" * 32)
+    works = [*good[:5], short, damaged, *good[5:]]
+    waits = [commit(work, folder, rows.append) for work in works]
     with pytest.raises(RetryableError, match="the body is short"):
         waits[5].result(LONG)
-    assert waits[6].result(LONG) is False
-    assert damaged.asking
-    assert [wait.result(LONG) for wait in [*waits[:5], *waits[7:]]] == [True] * 10
+    assert waits[6].result(LONG) == Ask("https://i.imgur.com/i11.jpg")
+    assert all(isinstance(wait.result(LONG), Done) for wait in [*waits[:5], *waits[7:]])
     assert {row.name for row in rows} == {f"i{number}.jpg" for number in range(10)}
 
 
 def test_a_name_that_cannot_be_taken_is_a_sentence(folder):
     (folder.path / "i1.jpg").mkdir()
-    others = [attempt_of(folder, number) for number in (0, 2)]
     rows = []
-    waits = [commit(one, rows.append) for one in [others[0], attempt_of(folder, 1), others[1]]]
+    waits = [commit(commit_of(folder, number), folder, rows.append) for number in range(3)]
     with pytest.raises(StoreError, match="cannot write to"):
         waits[1].result(LONG)
-    assert waits[0].result(LONG)
-    assert waits[2].result(LONG)
+    results = [waits[0].result(LONG), waits[2].result(LONG)]
+    assert {result.download for result in results} == set(rows)
     assert len(rows) == 2
 
 
 def test_an_outcome_is_recorded_before_it_is_told(folder):
     recorded = threading.Event()
-    assert commit(attempt_of(folder, 0), lambda _: recorded.set()).result(LONG)
+    assert commit(commit_of(folder, 0), folder, lambda _: recorded.set()).result(LONG)
     assert recorded.is_set()
 
 
@@ -71,16 +72,16 @@ def test_what_is_cancelled_costs_the_others_nothing(folder):
     rows = []
 
     async def run():
-        attempts = [attempt_of(folder, number) for number in range(MANY)]
-        waits = [commit_async(attempt, rows.append) for attempt in attempts]
+        works = [commit_of(folder, number) for number in range(MANY)]
+        waits = [commit_async(work, folder, rows.append) for work in works]
         for wait in waits[::2]:
             wait.cancel()
         return await asyncio.gather(*waits, return_exceptions=True)
 
     results = asyncio.run(run())
     assert all(isinstance(result, asyncio.CancelledError) for result in results[::2])
-    assert results[1::2] == [True] * (MANY // 2)
-    assert commit(attempt_of(folder, MANY), rows.append).result(LONG)
+    assert all(isinstance(result, Done) for result in results[1::2])
+    assert commit(commit_of(folder, MANY), folder, rows.append).result(LONG)
     committed = {f"i{number}.jpg" for number in [*range(1, MANY, 2), MANY]}
     assert committed <= {row.name for row in rows}
     assert all((folder.path / name).exists() for name in committed)
@@ -90,12 +91,12 @@ FORKED = """
 import os, sys
 from imgur_mirror.download.committer import commit
 from imgur_mirror.store import album_folder
-from tests.support.attempts import body_of, attempt_of
+from tests.support.attempts import body_of, commit_of
 with album_folder(sys.argv[1], "album").opened() as folder:
-    assert commit(attempt_of(folder, 0), lambda _: None).result(100)
+    assert commit(commit_of(folder, 0), folder, lambda _: None).result(100)
     child = os.fork()
     if not child:
-        os._exit(not commit(attempt_of(folder, 1), lambda _: None).result(100))
+        os._exit(not commit(commit_of(folder, 1), folder, lambda _: None).result(100))
     assert os.waitpid(child, 0)[1] == 0
     assert (folder.path / "i1.jpg").read_bytes() == body_of(1)
 """

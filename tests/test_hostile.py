@@ -16,8 +16,8 @@ from pydantic import SecretStr
 
 from flows.mirror_album import mirror_album
 from imgur_mirror.api import ApiError, client, parse_address
+from imgur_mirror.download import Batch
 from imgur_mirror.download.aiohttp_client import fetch_batch_async
-from imgur_mirror.download.batch import Batch, BatchFailed
 from imgur_mirror.download.requests_client import fetch_batch
 from imgur_mirror.http.aiohttp_session import connections
 from imgur_mirror.models import ByteRange, Image, Outcome, Strategy
@@ -163,10 +163,7 @@ def fetch(request, folder):
 
     def fetch(links, wire):
         pieces = [ByteRange(image(number, link)) for number, link in enumerate(links)]
-        try:
-            return TRANSFERS[request.param](Batch("00000", tuple(pieces)), folder, wire)
-        except BatchFailed as failed:
-            return failed.downloads
+        return TRANSFERS[request.param](Batch("00000", tuple(pieces)), folder, wire)
 
     return fetch
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from imgur_mirror.download.media_types import is_page, kind_of
+from imgur_mirror.download.media_types import is_html, media_type_of
 
 
 @pytest.mark.parametrize(
@@ -24,8 +24,8 @@ from imgur_mirror.download.media_types import is_page, kind_of
 def test_a_picture_is_known_by_its_head(made, kind):
     file = io.BytesIO()
     Image.new("RGB", (40, 30), "teal").save(file, made)
-    assert kind_of(file.getvalue()[:64]) == kind
-    assert not is_page(file.getvalue()[:64])
+    assert media_type_of(file.getvalue()[:64]) == kind
+    assert not is_html(file.getvalue()[:64])
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_a_picture_is_known_by_its_head(made, kind):
     ],
 )
 def test_what_is_no_picture_has_no_kind(head, kind):
-    assert kind_of(head) == kind
+    assert media_type_of(head) == kind
 
 
 @pytest.mark.parametrize(
@@ -69,9 +69,9 @@ def test_what_is_no_picture_has_no_kind(head, kind):
     ],
 )
 def test_a_page_is_known_by_its_head(head, page):
-    assert is_page(head) is page
+    assert is_html(head) is page
 
 
 @given(st.binary(max_size=64))
 def test_any_bytes_are_at_most_one_of_both(head):
-    assert not (is_page(head) and kind_of(head))
+    assert not (is_html(head) and media_type_of(head))

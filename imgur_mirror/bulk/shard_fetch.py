@@ -8,7 +8,7 @@ from threading import Thread
 
 from imgur_mirror.bulk.job import Tally
 from imgur_mirror.bulk.shard_run import ShardRun, Stage
-from imgur_mirror.download.batch import Batch, BatchFailed
+from imgur_mirror.download import Batch
 from imgur_mirror.models import Download
 from imgur_mirror.settings import Wire
 from imgur_mirror.store import AlbumFolder
@@ -60,10 +60,7 @@ async def fetch_shard_async(
     while (stage := await asyncio.to_thread(next, stages, None)) is not None:
         rows: list[Download] = []
         async for batch in parts(stage.whole, stage.folder):
-            try:
-                rows += await fetch_batch_async(batch, stage.folder, wire, connections)
-            except BatchFailed as failed:
-                rows += failed.downloads
+            rows += await fetch_batch_async(batch, stage.folder, wire, connections)
         run.take(rows)
     return run.tally
 
@@ -72,13 +69,9 @@ def fetch_shard_alone(
     run: ShardRun, wire: Wire, connections: int, parts: PartsAsync = at_once_async
 ) -> Tally:
     """Fetch a shard over so many connections of a loop of its own; raises as `fetch_shard` does."""
-    from imgur_mirror.http.aiohttp_session import connections as opened
+    from imgur_mirror.download.aiohttp_client import run_with_connections
 
-    async def fetch() -> Tally:
-        async with opened(wire):
-            return await fetch_shard_async(run, wire, connections, parts)
-
-    return asyncio.run(fetch())
+    return run_with_connections(wire, fetch_shard_async(run, wire, connections, parts))
 
 
 def _by_threads(stage: Stage, wire: Wire, connections: int, parts: Parts) -> list[Download]:
@@ -87,6 +80,8 @@ def _by_threads(stage: Stage, wire: Wire, connections: int, parts: Parts) -> lis
     Raises:
         StoreError: where something cannot be written.
     """
+    from imgur_mirror.download.requests_client import fetch_batch
+
     waiting: SimpleQueue[Batch] = SimpleQueue()
     for batch in stage.batches(TAKEN):
         waiting.put(batch)
@@ -97,7 +92,7 @@ def _by_threads(stage: Stage, wire: Wire, connections: int, parts: Parts) -> lis
         try:
             while not errors:
                 for batch in parts(waiting.get_nowait(), stage.folder):
-                    rows.extend(_fetched(batch, stage.folder, wire))
+                    rows.extend(fetch_batch(batch, stage.folder, wire))
         except Empty:
             return
         except BaseException as error:  # noqa: BLE001 - raised where the threads are waited for
@@ -113,12 +108,3 @@ def _by_threads(stage: Stage, wire: Wire, connections: int, parts: Parts) -> lis
     if errors:
         raise errors[0]
     return rows
-
-
-def _fetched(batch: Batch, folder: AlbumFolder, wire: Wire) -> tuple[Download, ...]:
-    from imgur_mirror.download.requests_client import fetch_batch
-
-    try:
-        return fetch_batch(batch, folder, wire)
-    except BatchFailed as failed:
-        return failed.downloads

@@ -1,1 +1,11 @@
-"""Images over the wire: what is missing, fetched, checked and committed."""
+"""Images over the wire: what is missing, fetched, verified and committed.
+
+The clients, `requests_client` and `aiohttp_client`, each import a heavy library: import them by
+their own path, where they are used.
+"""
+
+from imgur_mirror.download.batch import Batch, together
+from imgur_mirror.download.byte_ranges import merged
+from imgur_mirror.download.plan import Plan, Splitting
+
+__all__ = ["Batch", "Plan", "Splitting", "merged", "together"]

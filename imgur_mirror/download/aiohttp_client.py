@@ -1,15 +1,17 @@
 """Images over the wire with aiohttp: for the slots of one event loop, over one shared session.
 
-`transfer` is the same for threads and processes; the two differ only where they wait.
+`requests_client` is the same for threads and processes; the two differ only where they wait.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Coroutine, Iterator
+from contextlib import suppress
+from typing import Any, TypeVar
 
 import aiohttp
 
-from imgur_mirror.download.attempt import FAILURES, SMALL, FetchAttempt, unexpected
+from imgur_mirror.download.actions import Action, Ask, Commit, Done, GiveUp, ReadBody
+from imgur_mirror.download.attempt import MAX_DRAINED, FetchAttempt
 from imgur_mirror.download.batch import Batch, BatchRun
 from imgur_mirror.download.committer import commit_async
 from imgur_mirror.http.aiohttp_session import SharedConnections, connections, shared_connections
@@ -17,119 +19,114 @@ from imgur_mirror.models import ByteRange, Download
 from imgur_mirror.settings import Wire
 from imgur_mirror.store import AlbumFolder
 
-__all__ = ["fetch_batch_async", "fetching_at_once"]
+__all__ = ["fetch_batch_async", "run_with_connections"]
 
-AHEAD = 2
-"""Images that a connection is at: one on the wire, one that is brought to the disk meanwhile."""
+IMAGES_EACH = 2
+"""Images of one connection: one on the wire, and one that is committed meanwhile."""
+
+T = TypeVar("T")
 
 
 async def fetch_batch_async(
     batch: Batch, folder: AlbumFolder, wire: Wire, at_once: int = 1
 ) -> tuple[Download, ...]:
-    """Fetch a batch over so many of this loop's connections, each one image after another.
+    """Fetch a batch over so many of this loop's connections; return the outcomes of its images.
 
     Runs on a loop that has entered `connections`.
 
     Raises:
-        BatchFailed: where an image failed, after all others were tried.
+        StoreAway: where the store does not answer as the batch begins.
     """
     shared = shared_connections()
     # Each connection takes the next when it has done its last.
-    pieces = iter(batch.pieces)
-    async with BatchRun(batch, folder, wire) as work:
+    ranges = iter(batch.pieces)
+    async with BatchRun(batch, folder, wire) as run:
         async with asyncio.TaskGroup() as group:
             for _ in range(min(at_once, len(batch.pieces))):
-                group.create_task(_fetch_each(pieces, shared, work))
-        return work.result()
+                group.create_task(_fetch_each(ranges, shared, run))
+        return run.outcomes()
 
 
-@contextmanager
-def fetching_at_once(
-    folder: AlbumFolder, wire: Wire, at_once: int
-) -> Iterator[Callable[[Batch], tuple[Download, ...]]]:
-    """Give what fetches batches over so many connections, on a loop of its own, as it is called.
+def run_with_connections(wire: Wire, main: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine that fetches batches on an event loop of its own, and return its result."""
 
-    It raises `BatchFailed` as `fetch_batch_async` does.
-    """
-    shared = connections(wire)
-    with asyncio.Runner() as loop:
-        loop.run(shared.__aenter__())
-        try:
-            yield lambda batch: loop.run(fetch_batch_async(batch, folder, wire, at_once))
-        finally:
-            loop.run(shared.__aexit__(None, None, None))
+    async def run() -> T:
+        async with connections(wire):
+            return await main
+
+    return asyncio.run(run())
 
 
 async def _fetch_each(
-    pieces: Iterator[ByteRange], shared: SharedConnections, work: BatchRun
+    ranges: Iterator[ByteRange], shared: SharedConnections, run: BatchRun
 ) -> None:
-    """Fetch over one connection, which goes on while the last image is brought to the disk."""
+    """Fetch over one connection, which goes on while the image before is committed."""
     connection = asyncio.Lock()
 
     async def fetch() -> None:
-        for piece in pieces:
-            for attempt in work.attempts_of(piece, slot):
-                with attempt:
-                    await _fetch_async(shared, connection, attempt, work)
+        for byte_range in ranges:
+            for attempt in run.attempts_of(byte_range, slot):
+                with run.fetching(attempt, (aiohttp.ClientError,)):
+                    await _fetch(shared.session, connection, attempt, run)
 
     with shared.slot() as slot:
         async with asyncio.TaskGroup() as group:
-            for _ in range(AHEAD):
+            for _ in range(IMAGES_EACH):
                 group.create_task(fetch())
 
 
-async def _fetch_async(
-    shared: SharedConnections, connection: asyncio.Lock, attempt: FetchAttempt, work: BatchRun
+async def _fetch(
+    session: aiohttp.ClientSession, connection: asyncio.Lock, attempt: FetchAttempt, run: BatchRun
 ) -> None:
-    try:
-        attempt.check()
-        while True:
-            async with connection:
-                while attempt.asking:
-                    await _wait_async(work)
-                    await _ask_async(shared.session, attempt, work)
-            if await _commit_async(attempt, work):
-                return
-    except (*FAILURES, aiohttp.ClientError) as error:
-        work.give_up(attempt, error)
-    except Exception as error:  # noqa: BLE001 - every image ends as an outcome
-        work.give_up(attempt, unexpected(error))
+    action: Action = attempt.start()
+    while not isinstance(action, Done):
+        match action:
+            case Ask():
+                async with connection:
+                    # A redirect is followed before the other image has its turn.
+                    while isinstance(action, Ask):
+                        await _wait(run)
+                        action = await _ask(session, attempt, action, run)
+            case Commit():
+                action = await _commit(action, attempt, run)
+            case GiveUp(error):
+                raise error
 
 
-async def _commit_async(attempt: FetchAttempt, work: BatchRun) -> bool:
-    """Wait until it is committed; when cancelled as well: the file must not be closed before."""
-    done = commit_async(attempt, work.record)
+async def _commit(work: Commit, attempt: FetchAttempt, run: BatchRun) -> Ask | Done:
+    """Wait for the commit, after a cancellation too: until then its file has to stay open."""
+    committed = commit_async(work, attempt.spec.folder, run.record)
     try:
-        return await asyncio.shield(done)
+        return await asyncio.shield(committed)
     except asyncio.CancelledError:
-        await asyncio.wait([done])
+        await asyncio.wait([committed])
         raise
 
 
-async def _wait_async(work: BatchRun) -> None:
-    for seconds in work.pace.waits():
+async def _wait(run: BatchRun) -> None:
+    for seconds in run.pace.waits():
         await asyncio.sleep(seconds)
 
 
-async def _ask_async(session: aiohttp.ClientSession, attempt: FetchAttempt, work: BatchRun) -> None:
+async def _ask(
+    session: aiohttp.ClientSession, attempt: FetchAttempt, ask: Ask, run: BatchRun
+) -> Action:
     async with session.get(
-        attempt.url,
-        headers=attempt.headers,
+        ask.url,
+        headers=attempt.headers(ask),
         allow_redirects=False,
-        proxy=work.proxies.of(attempt.url),
+        proxy=run.proxies.of(ask.url),
     ) as response:
-        wanted = False
-        try:
-            wanted = attempt.accept(response.status, response.headers)
-            if wanted:
-                async for block in response.content.iter_any():
-                    attempt.write(block)
-        finally:
-            if not wanted:
-                await _drain_async(response)
+        action = attempt.accept(ask, response.status, response.headers)
+        if not isinstance(action, ReadBody):
+            await _drain(response)
+            return action
+        async for block in response.content.iter_any():
+            attempt.write(block)
+        return Commit(attempt.finish)
 
 
-async def _drain_async(response: aiohttp.ClientResponse) -> None:
-    if response.content_length is not None and response.content_length <= SMALL:
+async def _drain(response: aiohttp.ClientResponse) -> None:
+    if response.content_length is not None and response.content_length <= MAX_DRAINED:
         with suppress(OSError, aiohttp.ClientError):
             await response.read()

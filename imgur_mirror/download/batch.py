@@ -1,13 +1,15 @@
-"""A batch: the pieces that one task run fetches one after another, and what became of each."""
+"""A batch: the byte ranges that one task run fetches one after another, and their outcomes."""
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import Self
 
-from imgur_mirror.download.attempt import FetchAttempt
+from imgur_mirror.download.attempt import FetchAttempt, FetchSpec
 from imgur_mirror.download.byte_ranges import ByteRangeAttempt
+from imgur_mirror.download.errors import FAILURES, unexpected
 from imgur_mirror.download.pacing import pace_of
 from imgur_mirror.download.whole_file import WholeFileAttempt
 from imgur_mirror.http import Proxies
@@ -17,7 +19,7 @@ from imgur_mirror.store import AlbumFolder, StoreError
 from imgur_mirror.store.base import Outcomes
 from imgur_mirror.store.fs import StoreAway
 
-__all__ = ["Batch", "BatchFailed", "BatchRun", "settled", "together"]
+__all__ = ["Batch", "BatchRun", "together"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,170 +37,155 @@ class Batch:
 
 
 def together(batches: Sequence[Batch], count: int) -> tuple[Batch, ...]:
-    """Put each `count` batches into one, for a task run that has so many connections."""
+    """Merge each `count` batches into one, for a task run that has so many connections."""
     return tuple(
-        Batch(one[0].name, tuple(_in_turns(one)))
-        for one in (batches[start : start + count] for start in range(0, len(batches), count))
+        Batch(group[0].name, tuple(_in_turns(group)))
+        for group in (batches[start : start + count] for start in range(0, len(batches), count))
     )
 
 
 def _in_turns(batches: Sequence[Batch]) -> Iterator[ByteRange]:
-    # Each has its largest first, and so has what is taken from them in turns.
+    # Each has its largest first; taken in turns, so has the result.
     for turn in zip_longest(*(batch.pieces for batch in batches)):
-        yield from (piece for piece in turn if piece is not None)
-
-
-class BatchFailed(Exception):
-    """Some images of a batch failed; `downloads` has the outcome of every one."""
-
-    def __init__(self, downloads: tuple[Download, ...]) -> None:
-        self.downloads = downloads
-        failed = [row for row in downloads if row.outcome is Outcome.FAILED]
-        shown = "; ".join(f"{row.name}: {row.error}" for row in failed[:3])
-        more = f"; and {len(failed) - 3} more" if len(failed) > 3 else ""
-        super().__init__(f"{len(failed)} of {len(downloads)} images failed: {shown}{more}")
-
-    def __reduce__(self) -> tuple[type["BatchFailed"], tuple[tuple[Download, ...]]]:
-        return type(self), (self.downloads,)
-
-    @property
-    def retryable(self) -> bool:
-        """Whether trying again may help."""
-        return any(row.retryable for row in self.downloads)
-
-
-def settled(rows: Iterable[Download]) -> tuple[Download, ...]:
-    """Give the outcomes of a batch.
-
-    Raises:
-        BatchFailed: where an image failed; it carries the outcomes too.
-    """
-    downloads = tuple(rows)
-    if any(row.outcome is Outcome.FAILED for row in downloads):
-        raise BatchFailed(downloads)
-    return downloads
+        yield from (byte_range for byte_range in turn if byte_range is not None)
 
 
 class BatchRun:
-    """One run of a batch: takes up where an earlier run of the same batch ended.
+    """One run of a batch: continues where an earlier run of the same batch ended.
 
     The batch's journal says what is done. So a task that is tried again, on whichever worker,
-    fetches only what is missing, and no outcome is lost with an exception.
+    fetches only what is missing, and no outcome is lost with an exception. Once the store cannot be
+    written, nothing more is fetched.
     """
 
-    def __init__(
-        self, batch: Batch, folder: AlbumFolder, wire: Wire, worker: str | None = None
-    ) -> None:
+    def __init__(self, batch: Batch, folder: AlbumFolder, wire: Wire) -> None:
         self._batch = batch
         self._folder = folder
         self._wire = wire
-        self._worker = worker
         self._rows: Outcomes = {}
-        self._held: Mapping[str, str] = {}
+        self._existing_md5s: Mapping[str, str] = {}
         self._journal = folder.journal(batch.name)
-        self._broken: str | None = None
+        self._store_error: str | None = None
         self.proxies = Proxies()
         self.pace = pace_of(folder.run_dir, wire.max_requests_per_second)
 
     def __enter__(self) -> Self:
-        """Take up what is known of the batch; raises `StoreAway` where no store answers."""
-        names = {piece.image.name: piece.held for piece in self._batch.pieces}
+        """Read what is known of the batch; raises `StoreAway` where the store does not answer."""
+        names = {byte_range.image.name: byte_range.held for byte_range in self._batch.pieces}
         try:
-            known = self._folder.batch_state(self._batch.name, names)
+            state = self._folder.batch_state(self._batch.name, names)
         except StoreAway:
             raise
         except StoreError as error:
-            self._broken = str(error)
+            self._store_error = str(error)
         else:
-            self._rows, self._held = known.outcomes, known.digests
+            self._rows, self._existing_md5s = state.outcomes, state.digests
         return self
 
     def __exit__(self, *_: object) -> None:
         self._journal.close()
 
+    # In a thread: an object store is asked over the network, which would block the event loop.
+
     async def __aenter__(self) -> Self:
-        # A store elsewhere is asked, and told: no event loop waits for that.
         return await asyncio.to_thread(self.__enter__)
 
     async def __aexit__(self, *_: object) -> None:
         await asyncio.to_thread(self.__exit__)
 
-    def attempts(self) -> Iterator[FetchAttempt]:
-        """Give what is still to be fetched; ends early when the store cannot be written."""
-        for piece in self._batch.pieces:
-            yield from self.attempts_of(piece, self._worker)
+    # Attempts
 
-    def attempts_of(self, piece: ByteRange, worker: str | None) -> Iterator[FetchAttempt]:
-        """Give what is still to be fetched of one piece, over the connection of that name."""
-        yield from self._opened(piece, worker)
-        row = self._rows.get(_key(piece))
-        if row is not None and row.refetch_whole:
-            yield from self._opened(ByteRange(piece.image), worker, row.md5)
+    def attempts_of(self, byte_range: ByteRange, worker: str) -> Iterator[FetchAttempt]:
+        """Give the attempt at a byte range, then one at the whole image where that asks for it.
 
-    def _opened(
-        self, piece: ByteRange, worker: str | None, unvouched: str | None = None
-    ) -> Iterator[FetchAttempt]:
-        """Give the attempt of a piece, unless an earlier one was the last."""
-        last = self._rows.get(_key(piece))
-        if self._broken is not None or (last is not None and not last.retryable):
-            return
-        about = (piece, self._folder, self._wire, self.pace, last, worker)
-        try:
-            if piece.offset is None:
-                attempt: FetchAttempt = WholeFileAttempt(
-                    *about, unvouched, self._held.get(piece.image.name)
-                )
-            else:
-                attempt = ByteRangeAttempt(*about)
-        except StoreError as error:
-            self._broken = str(error)
-        else:
+        None is given for what an earlier run of the batch has done. `worker` names the connection.
+        """
+        if attempt := self._attempt(byte_range, worker):
             yield attempt
+        row = self._rows.get(_key(byte_range))
+        if row is not None and row.refetch_whole:
+            whole = ByteRange(byte_range.image)
+            if attempt := self._attempt(whole, worker, earlier_md5=row.md5):
+                yield attempt
 
-    def give_up(self, attempt: FetchAttempt, error: Exception) -> None:
-        """Record what went wrong as the outcome; a store that fails ends the whole batch."""
-        if isinstance(error, StoreError) and not error.retryable:
-            self._broken = str(error)
+    def _attempt(
+        self, byte_range: ByteRange, worker: str, earlier_md5: str | None = None
+    ) -> FetchAttempt | None:
+        last = self._rows.get(_key(byte_range))
+        if self._store_error is not None or (last is not None and not last.retryable):
+            return None
+        kind = WholeFileAttempt if byte_range.offset is None else ByteRangeAttempt
         try:
-            self.record(attempt.gave_up(error))
+            existing = self._existing_md5(byte_range)
+            about = (byte_range, self._folder, self._wire, self.pace, worker, last)
+            return kind(FetchSpec(*about, existing, earlier_md5))
+        except StoreError as error:
+            self._store_error = str(error)
+            return None
+
+    def _existing_md5(self, byte_range: ByteRange) -> str | None:
+        name = byte_range.image.name
+        known = self._existing_md5s.get(name)
+        # An object store was asked when the batch began.
+        if known is None and byte_range.held and not self._folder.remote:
+            return self._folder.held(name)
+        return known
+
+    @contextmanager
+    def fetching(
+        self, attempt: FetchAttempt, library_errors: tuple[type[Exception], ...]
+    ) -> Iterator[None]:
+        """Record what goes wrong in the context as the attempt's outcome; the batch goes on.
+
+        `library_errors` are what the HTTP library raises. Leaving it keeps what the attempt has.
+        """
+        with attempt:
+            try:
+                yield
+            except (*FAILURES, *library_errors) as error:
+                self._give_up(attempt, error)
+            except Exception as error:  # noqa: BLE001 - every image ends as an outcome
+                self._give_up(attempt, unexpected(error))
+
+    def _give_up(self, attempt: FetchAttempt, error: Exception) -> None:
+        if isinstance(error, StoreError) and not error.retryable:
+            self._store_error = str(error)
+        try:
+            self.record(attempt.outcome_of(error))
         except StoreError as also:
-            self._broken = str(also)
-            self.record(self._failed(attempt.piece))
+            self._store_error = str(also)
+            self.record(self._failed(attempt.spec.byte_range))
+
+    # Outcomes
 
     def record(self, download: Download) -> None:
-        """Keep an outcome, on the disk as well."""
+        """Keep an outcome, in the journal as well; called from several threads."""
         self._rows[download.id, download.range_start] = download
         try:
             self._journal.append(download)
         except StoreError as error:
-            self._broken = str(error)
+            self._store_error = str(error)
 
-    def result(self) -> tuple[Download, ...]:
-        """Give every outcome, of each piece and of each image that was fetched whole instead.
-
-        Raises:
-            BatchFailed: where an image failed; it carries the outcomes too.
-        """
-        pieces = self._batch.pieces
-        rows = [self._rows.get(_key(piece)) or self._failed(piece) for piece in pieces]
-        split = dict.fromkeys(piece.image.id for piece in pieces if piece.offset is not None)
-        # Images that were fetched whole instead of in pieces.
-        rows += [row for key in split if (row := self._rows.get((key, None)))]
-        if self._broken is not None:
-            # What might pass otherwise does not while nothing can be stored.
+    def outcomes(self) -> tuple[Download, ...]:
+        """Return the outcome of each byte range, and of each image that was refetched whole."""
+        ranges = self._batch.pieces
+        rows = [self._rows.get(_key(one)) or self._failed(one) for one in ranges]
+        split = dict.fromkeys(one.image.id for one in ranges if one.offset is not None)
+        rows += [row for image in split if (row := self._rows.get((image, None)))]
+        if self._store_error is not None:
+            # Trying again is of no use while nothing can be stored.
             rows = [replace(row, retryable=False) for row in rows]
-        return settled(rows)
+        return tuple(rows)
 
-    def _failed(self, piece: ByteRange) -> Download:
+    def _failed(self, byte_range: ByteRange) -> Download:
         return Download(
-            id=piece.image.id,
-            name=piece.image.name,
+            id=byte_range.image.id,
+            name=byte_range.image.name,
             outcome=Outcome.FAILED,
-            range_start=piece.offset,
-            error=self._broken,
-            worker=self._worker,
+            range_start=byte_range.offset,
+            error=self._store_error,
         )
 
 
-def _key(piece: ByteRange) -> tuple[str, int | None]:
-    return piece.image.id, piece.offset
+def _key(byte_range: ByteRange) -> tuple[str, int | None]:
+    return byte_range.image.id, byte_range.offset

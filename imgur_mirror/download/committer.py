@@ -1,8 +1,8 @@
-"""Commits what was downloaded: checks it, syncs it to the disk, and renames it to its name.
+"""Commits what was downloaded, beside the connections that download.
 
 A file gets its name only after its bytes are on the disk, so at any instant, also after a loss of
-power, it is whole. Committing threads wait for the disk, so that no event loop does; they sync
-several files at once, which the file system commits together.
+power, it is whole. Committing threads wait for that, so that no event loop does. How many there are
+depends on the store: a disk syncs a few files together, and an object store takes many at once.
 """
 
 import asyncio
@@ -13,79 +13,80 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 from threading import Lock, Thread
 
-from imgur_mirror.download.attempt import FetchAttempt
-from imgur_mirror.download.uploading import uploaded
+from imgur_mirror.download.actions import Ask, Commit, Done
 from imgur_mirror.models import Download
+from imgur_mirror.store import AlbumFolder
+from imgur_mirror.store.fsspec_client import AT_ONCE
 
 __all__ = ["commit", "commit_async"]
 
-THREADS = 8
-"""Files that are committed at the same time."""
+DISK_THREADS = 8
+"""Files that are committed to a folder of this machine at the same time."""
+
+Record = Callable[[Download], None]
+
+
+def commit(work: Commit, folder: AlbumFolder, record: Record) -> "Future[Ask | Done]":
+    """Begin to commit in another thread, which calls `record` before the future has a result.
+
+    The future raises what `Commit.finish` does.
+    """
+    future: Future[Ask | Done] = Future()
+    _queue(folder.remote).put(PendingCommit(work, record, future))
+    return future
+
+
+def commit_async(work: Commit, folder: AlbumFolder, record: Record) -> "asyncio.Future[Ask | Done]":
+    """Do as `commit` does, for the running event loop."""
+    return asyncio.wrap_future(commit(work, folder, record))
 
 
 @dataclass(frozen=True, slots=True)
 class PendingCommit:
-    """A download that waits to be committed, and the future that waits for it."""
+    """What is to be committed, and the future that waits for it."""
 
-    attempt: FetchAttempt
-    record: Callable[[Download], None]
-    future: Future[bool]
+    work: Commit
+    record: Record
+    future: "Future[Ask | Done]"
 
     def run(self) -> None:
         """Commit it, unless that was cancelled, and notify the waiting future."""
         if not self.future.set_running_or_notify_cancel():
             return
         try:
-            complete = self.attempt.complete()
-            if complete:
-                self.record(self.attempt.place())
+            action = self.work.finish()
+            if isinstance(action, Done):
+                self.record(action.download)
         except BaseException as error:  # noqa: BLE001 - raised where the future is waited for
             self.future.set_exception(error)
         else:
-            self.future.set_result(complete)
+            self.future.set_result(action)
 
 
-def commit(attempt: FetchAttempt, record: Callable[[Download], None]) -> Future[bool]:
-    """Begin to commit what an attempt has; true when done, false if there is more to ask for.
-
-    `record` is called with the outcome before that, in another thread. The future raises what
-    `FetchAttempt.complete` and `FetchAttempt.place` do.
-    """
-    if attempt.folder.remote:
-        return uploaded(attempt, record)
-    future: Future[bool] = Future()
-    _queue().put(PendingCommit(attempt, record, future))
-    return future
-
-
-def commit_async(attempt: FetchAttempt, record: Callable[[Download], None]) -> asyncio.Future[bool]:
-    """Do as `commit` does, for the running event loop."""
-    return asyncio.wrap_future(commit(attempt, record))
-
-
-_queues: dict[int, SimpleQueue[PendingCommit]] = {}
+_Queue = SimpleQueue[PendingCommit]
+_queues: dict[tuple[int, bool], _Queue] = {}
 _starting = Lock()
 
 
-def _queue() -> SimpleQueue[PendingCommit]:
-    """Return the queue of this process; a forked one starts its own threads."""
-    process = os.getpid()
-    if process not in _queues:
+def _queue(remote: bool) -> _Queue:
+    """Return this process's queue for a kind of store; a forked process has its own threads."""
+    key = os.getpid(), remote
+    if key not in _queues:
         with _starting:
-            if process not in _queues:
-                _queues[process] = _start_threads()
-    return _queues[process]
+            if key not in _queues:
+                _queues[key] = _start_threads(AT_ONCE if remote else DISK_THREADS)
+    return _queues[key]
 
 
-def _start_threads() -> SimpleQueue[PendingCommit]:
-    pending: SimpleQueue[PendingCommit] = SimpleQueue()
-    for number in range(THREADS):
+def _start_threads(count: int) -> _Queue:
+    pending: _Queue = SimpleQueue()
+    for number in range(count):
         # Daemons, and so no executor: that takes no more commits once the interpreter exits,
         # while threads that still download have some.
         Thread(target=_serve, args=[pending], name=f"committer-{number}", daemon=True).start()
     return pending
 
 
-def _serve(pending: SimpleQueue[PendingCommit]) -> None:
+def _serve(pending: _Queue) -> None:
     while True:
         pending.get().run()

@@ -1,17 +1,20 @@
-"""Images over the wire with requests: for threads and processes, each with a connection of its own.
+"""Images over the wire with requests: for threads and processes, each with its own connection.
 
-`transfer_async` is the same for an event loop; the two differ only where they wait. All that they
-decide is in `attempt`, all that they remember in `batch`.
+`aiohttp_client` is the same for an event loop; the two differ only where they wait. What they
+decide is in `attempt`, what they remember in `batch`.
 """
 
+import os
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 
 import requests
 import urllib3
 
-from imgur_mirror.download.attempt import BLOCK, FAILURES, SMALL, FetchAttempt, unexpected
+from imgur_mirror.download.actions import Action, Ask, Commit, Done, GiveUp, ReadBody
+from imgur_mirror.download.attempt import BLOCK, MAX_DRAINED, FetchAttempt
 from imgur_mirror.download.batch import Batch, BatchRun
 from imgur_mirror.download.committer import commit
 from imgur_mirror.http.requests_session import thread_session
@@ -21,72 +24,73 @@ from imgur_mirror.store import AlbumFolder
 
 __all__ = ["fetch_batch"]
 
+LIBRARY_ERRORS = (requests.RequestException, urllib3.exceptions.HTTPError)
+
 
 def fetch_batch(batch: Batch, folder: AlbumFolder, wire: Wire) -> tuple[Download, ...]:
-    """Fetch a batch over this thread's connection, one image after another.
+    """Fetch a batch over this thread's connection, and return the outcomes of its images.
 
     Raises:
-        BatchFailed: where an image failed, after all others were tried.
+        StoreAway: where the store does not answer as the batch begins.
     """
     session = thread_session(wire)
-    with BatchRun(batch, folder, wire) as work:
-        for attempt in work.attempts():
-            with attempt:
-                _fetch(session, attempt, work, wire)
-        return work.result()
+    worker = f"{os.getpid()}/{threading.get_ident()}"
+    with BatchRun(batch, folder, wire) as run:
+        for byte_range in batch.pieces:
+            for attempt in run.attempts_of(byte_range, worker):
+                with run.fetching(attempt, LIBRARY_ERRORS):
+                    _fetch(session, attempt, run)
+        return run.outcomes()
 
 
-def _fetch(session: requests.Session, attempt: FetchAttempt, work: BatchRun, wire: Wire) -> None:
-    try:
-        attempt.check()
-        while True:
-            while attempt.asking:
-                _wait(work)
-                _ask(session, attempt, work, wire)
-            if commit(attempt, work.record).result():
-                return
-    except (*FAILURES, requests.RequestException, urllib3.exceptions.HTTPError) as error:
-        work.give_up(attempt, error)
-    except Exception as error:  # noqa: BLE001 - every image ends as an outcome
-        work.give_up(attempt, unexpected(error))
+def _fetch(session: requests.Session, attempt: FetchAttempt, run: BatchRun) -> None:
+    action: Action = attempt.start()
+    while not isinstance(action, Done):
+        match action:
+            case Ask():
+                _wait(run)
+                action = _ask(session, attempt, action, run)
+            case Commit():
+                action = commit(action, attempt.spec.folder, run.record).result()
+            case GiveUp(error):
+                raise error
 
 
-def _wait(work: BatchRun) -> None:
-    for seconds in work.pace.waits():
+def _wait(run: BatchRun) -> None:
+    for seconds in run.pace.waits():
         time.sleep(seconds)
 
 
-def _ask(session: requests.Session, attempt: FetchAttempt, work: BatchRun, wire: Wire) -> None:
-    proxy = work.proxies.of(attempt.url)
+def _ask(session: requests.Session, attempt: FetchAttempt, ask: Ask, run: BatchRun) -> Action:
+    wire = attempt.spec.wire
+    proxy = run.proxies.of(ask.url)
     response = session.get(
-        attempt.url,
-        headers=attempt.headers,
+        ask.url,
+        headers=attempt.headers(ask),
         proxies={"http": proxy, "https": proxy} if proxy else {},
         stream=True,
         allow_redirects=False,
         timeout=(wire.connect_timeout, wire.read_timeout),
     )
-    wanted = False
-    try:
-        wanted = attempt.accept(response.status_code, response.headers)
-        if wanted:
-            for block in _blocks(response):
-                attempt.write(block)
-    finally:
-        if not wanted:
+    # A connection whose response was read to its end is back in its pool before it is closed.
+    with closing(response):
+        action = attempt.accept(ask, response.status_code, response.headers)
+        if not isinstance(action, ReadBody):
             _drain(response)
-        # A connection whose answer was read to its end is back in its pool by now.
-        response.close()
+            return action
+        for block in _blocks(response):
+            attempt.write(block)
+        return Commit(attempt.finish)
 
 
 def _blocks(response: requests.Response) -> Iterator[bytes]:
-    # read1 gives what has come: a connection that breaks loses nothing that was received.
+    # read1 gives what has come: when a connection breaks, nothing that was received is lost.
     while block := response.raw.read1(BLOCK, decode_content=False):
         yield block
 
 
 def _drain(response: requests.Response) -> None:
     left = response.raw.length_remaining
-    if left is not None and left <= SMALL:
+    if left is not None and left <= MAX_DRAINED:
         with suppress(OSError, urllib3.exceptions.HTTPError):
-            response.raw.read(SMALL, decode_content=False)
+            response.raw.read(MAX_DRAINED, decode_content=False)

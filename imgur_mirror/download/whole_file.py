@@ -1,57 +1,44 @@
-"""An image fetched whole: from its first byte, or on from where an earlier try ended."""
+"""An image fetched whole: from its first byte, or on from where an earlier attempt ended."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from types import TracebackType
 
-from imgur_mirror.download.attempt import FetchAttempt, Gone, RetryableError
-from imgur_mirror.download.media_types import is_page, kind_of
-from imgur_mirror.download.pacing import Pace
-from imgur_mirror.http import content_length, content_range, etag_of, is_strong_etag, md5_in_etag
-from imgur_mirror.models import ByteRange, Download, Outcome
-from imgur_mirror.settings import Wire
-from imgur_mirror.store import AlbumFolder
+from imgur_mirror.download.actions import Ask, Commit, Done, ReadBody
+from imgur_mirror.download.attempt import FetchAttempt, FetchSpec
+from imgur_mirror.download.errors import RetryableError
+from imgur_mirror.download.media_types import media_type_of
+from imgur_mirror.download.responses import check_size
+from imgur_mirror.download.verification import FetchedFile, Refetch, Reject, Verified, verify
+from imgur_mirror.http import content_length, content_range, etag_of, is_strong_etag
+from imgur_mirror.models import Download, Outcome
 from imgur_mirror.store.partial_file import RESUMABLE, Part
 
-__all__ = ["REMOVED_MD5", "WholeFileAttempt"]
+__all__ = ["WholeFileAttempt"]
 
-REMOVED_MD5 = "d835884373f4d6c8f24742ceabe74946"
-"""https://i.imgur.com/removed.png, should it ever come without a redirect."""
+
+@dataclass(frozen=True, slots=True)
+class _Announced:
+    """What a response says of the whole file: its bytes, its ETag, and whether it comes chunked."""
+
+    size: int | None = None
+    etag: str | None = None
+    chunked: bool = False
 
 
 class WholeFileAttempt(FetchAttempt):
-    """One try at one image, from its first request to its file in place.
+    """One attempt at one image."""
 
-    `unvouched` is the MD5 that an earlier fetch gave, where the ETag said another, and `held` that
-    of a file which is known to lie there under its name.
-    """
+    def __init__(self, spec: FetchSpec) -> None:
+        super().__init__(spec)
+        self._existing_md5 = spec.existing_md5
+        self._earlier_md5 = spec.earlier_md5
+        self._announced = _Announced()
+        self._part: Part = spec.folder.part(self.image.name)
+        self._part_etag = self._resume()
 
-    def __init__(
-        self,
-        piece: ByteRange,
-        folder: AlbumFolder,
-        wire: Wire,
-        pace: Pace,
-        last: Download | None = None,
-        worker: str | None = None,
-        unvouched: str | None = None,
-        held: str | None = None,
-    ) -> None:
-        super().__init__(piece, folder, wire, pace, last, worker)
-        # Elsewhere it was asked before, where no event loop waits for the answer.
-        ask = piece.held and held is None and not folder.remote
-        self._held = folder.held(self.image.name) if ask else held
-        self._part: Part = folder.part(self.image.name)
-        self._part_etag = self._resumed()
-        self._etag: str | None = None
-        self._expected: int | None = None
-        self._framed = False
-        self._unvouched = unvouched
-        self._same = False
-        self._verified: str | None = None
-        self._kind: str | None = None
-
-    def _resumed(self) -> str | None:
-        """Take up what an earlier try left, and give its ETag."""
+    def _resume(self) -> str | None:
+        """Continue what an earlier attempt left, and return its ETag."""
         if self.image.size is not None and self.image.size < RESUMABLE:
             return None
         try:
@@ -68,152 +55,137 @@ class WholeFileAttempt(FetchAttempt):
     ) -> None:
         self._part.__exit__(kind, error, traceback)
 
+    # Requests
+
     def _conditions(self) -> dict[str, str]:
-        if self._held is not None:
-            return {"If-None-Match": f'"{self._held}"'}
+        if self._existing_md5 is not None:
+            return {"If-None-Match": f'"{self._existing_md5}"'}
         if self._part.size and self._part_etag is not None:
             return {"Range": f"bytes={self._part.size}-", "If-Range": self._part_etag}
         return {}
 
-    def _ask_anew(self) -> None:
-        """Start over with the whole file, in the same try."""
+    def _restart(self) -> Ask:
+        """Ask for the whole file, whatever is there of it."""
         self._part.discard()
         self._part_etag = None
-        self._ask_again()
+        return Ask(self.image.link)
 
-    def _wanted(self) -> tuple[int, ...]:
-        wanted = [200, 206]
-        if self._held is not None:
-            wanted.append(304)
+    # Responses
+
+    def _statuses(self) -> Collection[int]:
+        statuses = {200, 206}
+        if self._existing_md5 is not None:
+            statuses.add(304)
         if self._part.size:
-            wanted.append(416)
-        return tuple(wanted)
+            statuses.add(416)
+        return statuses
 
-    def _take(self, status: int, headers: Mapping[str, str]) -> bool:
-        if status == 304:
-            self._same = True
-            return False
-        if status == 416:
-            return self._past_the_end(headers)
-        if status == 206:
-            return self._continue(headers)
-        self._begin(headers)
-        return True
+    def _take(self, status: int, headers: Mapping[str, str]) -> Ask | ReadBody | Commit:
+        match status:
+            case 304:
+                return Commit(self._keep_existing)
+            case 416:
+                return self._take_no_more(headers)
+            case 206:
+                return self._take_rest(headers)
+            case _:
+                return self._take_whole(headers)
 
-    def _begin(self, headers: Mapping[str, str]) -> None:
-        """Take the whole file from its first byte."""
-        self._held = None
-        self._expected = content_length(headers)
-        self._framed = "chunked" in headers.get("Transfer-Encoding", "").lower()
-        self._etag = etag_of(headers)
-        self._check_size(self._expected)
-        if self._expected == 0:
+    def _take_whole(self, headers: Mapping[str, str]) -> ReadBody:
+        size, etag = content_length(headers), etag_of(headers)
+        self._check_size(size)
+        if size == 0:
             raise RetryableError("the body is empty")
-        worth_keeping = self._expected is None or self._expected > RESUMABLE
-        continuable = worth_keeping and is_strong_etag(self._etag)
-        self._part.restart(self._etag if continuable else None)
+        chunked = "chunked" in headers.get("Transfer-Encoding", "").lower()
+        self._announced = _Announced(size, etag, chunked)
+        self._existing_md5 = None
+        worth_keeping = size is None or size > RESUMABLE
+        resumable = worth_keeping and is_strong_etag(etag)
+        self._part.restart(etag if resumable else None)
+        return ReadBody()
 
-    def _continue(self, headers: Mapping[str, str]) -> bool:
-        """Take the rest of a file, if it is the rest of the very one that was begun."""
+    def _take_rest(self, headers: Mapping[str, str]) -> ReadBody | Ask:
+        """Take the rest of a file, if it is the rest of the very one that is there in part."""
         first, last, total = content_range(headers)
         etag = etag_of(headers) if "ETag" in headers else self._part_etag
-        if not self._part.size:
+        have = self._part.size
+        if not have:
             raise RetryableError("a part of the file came where all of it was asked for")
-        sound = last is not None and total is not None and self._part.size <= last < total
-        if first != self._part.size or not sound or etag != self._part_etag:
-            self._ask_anew()
-            return False
+        sound = last is not None and total is not None and have <= last < total
+        if first != have or not sound or etag != self._part_etag:
+            return self._restart()
         self._check_size(total)
-        self._expected, self._etag, self._framed = total, etag, False
-        return True
+        self._announced = _Announced(total, etag)
+        return ReadBody()
 
-    def _past_the_end(self, headers: Mapping[str, str]) -> bool:
-        """Nothing follows what is there: it is all, or no part of this file."""
+    def _take_no_more(self, headers: Mapping[str, str]) -> Commit | Ask:
+        """Nothing follows the bytes that are there: they are all, or not of this file."""
         _, _, total = content_range(headers)
-        if total == self._part.size:
-            self._expected, self._etag = total, self._part_etag
-        else:
-            self._ask_anew()
-        return False
+        if total != self._part.size:
+            return self._restart()
+        self._announced = _Announced(total, self._part_etag)
+        return Commit(self.finish)
 
     def write(self, block: bytes) -> None:
-        size = self._part.size + len(block)
+        size, expected = self._part.size + len(block), self._announced.size
         self._check_size(size)
-        if self._expected is not None and size > self._expected:
-            raise RetryableError(f"more than the announced {self._expected} bytes came")
+        if expected is not None and size > expected:
+            raise RetryableError(f"more than the announced {expected} bytes came")
         self._part.write(block)
         self._received += len(block)
 
-    def complete(self) -> bool:
-        if self._same:
-            return True
-        size, md5 = self._part.size, self._part.md5
-        if size == 0:
-            raise RetryableError("the body is empty")
-        if self._expected is not None and size < self._expected:
-            raise RetryableError(f"the body is short: {size} of {self._expected} bytes")
-        if md5 == REMOVED_MD5:
-            self._part.discard()
-            raise Gone("Imgur sent its picture for removed images")
-        if is_page(self._part.head):
-            self._part.discard()
-            raise RetryableError("an HTML page came instead of a picture")
-        self._verified = self._vouch(size, md5)
-        if self._verified is None:
-            return False
-        self._kind = kind_of(self._part.head)
-        if self._verified != "etag" and self._kind is None:
-            self._part.discard()
-            raise RetryableError("what came is no picture or video of a known kind")
-        self._part.ready()
-        return True
+    def _check_size(self, size: int | None) -> None:
+        check_size(size, self.spec.wire.max_bytes)
 
-    def place(self) -> Download:
-        if self._same:
-            return self._unchanged()
-        self._part.place()
-        return self._download(
-            Outcome.DOWNLOADED,
+    # Outcomes
+
+    def finish(self) -> Ask | Done:
+        match verify(self._fetched()):
+            case Refetch():
+                self._earlier_md5 = self._part.md5
+                return self._restart()
+            case Reject(error, resumable):
+                if not resumable:
+                    self._part.discard()
+                raise error
+            case Verified() as verified:
+                self._part.ready()
+                self._part.place()
+                return Done(self._downloaded(verified))
+
+    def _fetched(self) -> FetchedFile:
+        return FetchedFile(
+            size=self._part.size,
+            md5=self._part.md5,
+            head=self._part.head,
+            expected_size=self._announced.size,
+            etag=self._announced.etag,
+            chunked=self._announced.chunked,
+            listed_size=self.image.size,
+            earlier_md5=self._earlier_md5,
+        )
+
+    def _downloaded(self, verified: Verified) -> Download:
+        return replace(
+            self._row(Outcome.DOWNLOADED),
             bytes=self._part.size,
             md5=self._part.md5,
-            etag=self._etag,
-            type=self._kind,
-            verified=self._verified,
+            etag=self._announced.etag,
+            type=verified.media_type,
+            verified=verified.evidence,
         )
 
-    def _vouch(self, size: int, md5: str) -> str | None:
-        """Say what vouches for the bytes; None where they have to be fetched once more.
-
-        Imgur's ETag is the MD5 of an object that was stored in one part. Where 32 hex digits are
-        not the digest, either the bytes are damaged or the ETag is none: two fetches tell.
-        """
-        digest = md5_in_etag(self._etag)
-        if digest == md5:
-            return "etag"
-        if digest is not None and self._unvouched is None:
-            self._unvouched = md5
-            self._ask_anew()
-            return None
-        if digest is not None and self._unvouched != md5:
-            self._part.discard()
-            raise RetryableError(f"two fetches differ from each other and from the ETag {digest}")
-        if digest is not None:
-            return "two fetches"
-        if self._expected is None and not self._framed and size != self.image.size:
-            self._part.discard()
-            raise RetryableError("nothing tells whether the body is whole: no length, no digest")
-        return "length"
-
-    def _unchanged(self) -> Download:
-        size, head = self.folder.beginning(self.image.name)
-        return self._download(
-            Outcome.UNCHANGED,
+    def _keep_existing(self) -> Done:
+        size, head = self.spec.folder.beginning(self.image.name)
+        unchanged = replace(
+            self._row(Outcome.UNCHANGED),
             bytes=size,
-            md5=self._held,
-            etag=f'"{self._held}"',
-            type=kind_of(head),
+            md5=self._existing_md5,
+            etag=f'"{self._existing_md5}"',
+            type=media_type_of(head),
             verified="etag",
         )
+        return Done(unchanged)
 
     def _discard(self) -> None:
         self._part.discard()
