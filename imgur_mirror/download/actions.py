@@ -47,4 +47,5 @@ class Done:
     download: Download
 
 
-Action = Ask | ReadBody | Commit | GiveUp | Done
+Action = Ask | Commit | GiveUp | Done
+"""What a client's loop has to do; it reads a body as it asks."""
