@@ -112,7 +112,7 @@ def _lost(batch: Batch, error: Exception, folder: AlbumFolder) -> tuple[Download
                 range_start=piece.offset,
                 error=said,
             )
-            for piece in batch.pieces
+            for piece in batch.byte_ranges
             if piece.offset is not None or (piece.image.id, None) not in known
         ),
     )

@@ -58,10 +58,13 @@ class Limit:
 
     def _cut(self, batch: Batch, known: Outcomes) -> Iterator[tuple[Batch, int]]:
         """Give the parts, each with how many requests it takes: a try before this one had some."""
-        for start in range(0, len(batch.pieces), self.share):
-            pieces = batch.pieces[start : start + self.share]
+        for start in range(0, len(batch.byte_ranges), self.share):
+            pieces = batch.byte_ranges[start : start + self.share]
             rows = [known.get((piece.image.id, piece.offset)) for piece in pieces]
-            yield replace(batch, pieces=pieces), sum(row is None or row.retryable for row in rows)
+            yield (
+                replace(batch, byte_ranges=pieces),
+                sum(row is None or row.retryable for row in rows),
+            )
 
     def _granted(self, folder: AlbumFolder, wanted: int) -> int:
         """Take at most so many of what the run holds, or has from the server; 0 if not now."""

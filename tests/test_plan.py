@@ -36,7 +36,7 @@ def todo(*images, entries=(), files=None, most=64):
 
 
 def pieces(made):
-    return [piece for batch in batches_of(made) for piece in batch.pieces]
+    return [piece for batch in batches_of(made) for piece in batch.byte_ranges]
 
 
 def ids(made):
@@ -139,7 +139,9 @@ def test_an_unsafe_image_fails_with_the_reason_and_without_a_request():
 
 
 def weights(made):
-    return [sum(REQUEST + piece.image.size for piece in batch.pieces) for batch in batches_of(made)]
+    return [
+        sum(REQUEST + piece.image.size for piece in batch.byte_ranges) for batch in batches_of(made)
+    ]
 
 
 def test_a_small_album_has_an_image_a_task_run_the_largest_first():
@@ -159,7 +161,7 @@ def test_images_of_one_size_keep_the_albums_order():
 def test_there_are_no_more_task_runs_than_allowed(images, most, runs):
     made = todo(*(image(f"i{number}") for number in range(images)), most=most)
     assert len(batches_of(made)) == runs
-    counts = [len(batch.pieces) for batch in batches_of(made)]
+    counts = [len(batch.byte_ranges) for batch in batches_of(made)]
     assert (sum(counts), max(counts) - min(counts) <= 1) == (images, True)
 
 
@@ -197,9 +199,9 @@ def test_batches_are_of_about_equal_bytes(sizes, most):
     assert max(loads) <= mean + largest
     assert max(loads) - min(loads) <= largest
     for batch in batches_of(made):
-        inside = [piece.image.size for piece in batch.pieces]
+        inside = [piece.image.size for piece in batch.byte_ranges]
         assert inside == sorted(inside, reverse=True)
-    firsts = [batch.pieces[0].image.size for batch in batches_of(made)]
+    firsts = [batch.byte_ranges[0].image.size for batch in batches_of(made)]
     assert firsts == sorted(firsts, reverse=True)
 
 
@@ -234,7 +236,7 @@ def test_every_image_lands_in_exactly_one_place(case):
     places = Counter([*ids(made), *(row.id for row in made.settled)])
     assert places == Counter(listed.id for listed in listing.images)
     assert len(batches_of(made)) <= most
-    assert all(batch.pieces for batch in batches_of(made))
+    assert all(batch.byte_ranges for batch in batches_of(made))
     assert len({batch.name for batch in batches_of(made)}) == len(batches_of(made))
     for row in made.settled:
         if row.outcome is Outcome.UNCHANGED:

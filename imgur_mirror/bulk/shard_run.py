@@ -213,7 +213,7 @@ class ShardRun:
         folder.sweep(image.name for image in todo.images)
         rows = {row.id: row for row in todo.settled}
         for batch in todo.batches:
-            yield Stage(folder, batch.pieces)
+            yield Stage(folder, batch.byte_ranges)
             rows |= {row.id: row for row in self._taken}
         downloads = [rows[image.id] for image in listing.images]
         folder.sweep(row.name for row in downloads if row.outcome is Outcome.FAILED)

@@ -39,10 +39,10 @@ async def fetch_batch_async(
     """
     shared = shared_connections()
     # Each connection takes the next when it has done its last.
-    ranges = iter(batch.pieces)
+    ranges = iter(batch.byte_ranges)
     async with BatchRun(batch, folder, wire) as run:
         async with asyncio.TaskGroup() as group:
-            for _ in range(min(at_once, len(batch.pieces))):
+            for _ in range(min(at_once, len(batch.byte_ranges))):
                 group.create_task(_fetch_each(ranges, shared, run))
         return run.outcomes()
 

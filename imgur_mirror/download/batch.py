@@ -27,11 +27,11 @@ class Batch:
     """What one task run fetches, in this order; `name` is unique in its run."""
 
     name: str
-    pieces: tuple[ByteRange, ...]
+    byte_ranges: tuple[ByteRange, ...]
 
     def __str__(self) -> str:
         """Give the name of the task run: the first file, and how many come with it."""
-        first, more = self.pieces[0], len(self.pieces) - 1
+        first, more = self.byte_ranges[0], len(self.byte_ranges) - 1
         at = "" if first.offset is None else f" from {first.offset / 1e6:.1f} MB"
         return f"{first.image.name}{at}" + (f" +{more}" if more else "")
 
@@ -46,7 +46,7 @@ def together(batches: Sequence[Batch], count: int) -> tuple[Batch, ...]:
 
 def _in_turns(batches: Sequence[Batch]) -> Iterator[ByteRange]:
     # Each has its largest first; taken in turns, so has the result.
-    for turn in zip_longest(*(batch.pieces for batch in batches)):
+    for turn in zip_longest(*(batch.byte_ranges for batch in batches)):
         yield from (byte_range for byte_range in turn if byte_range is not None)
 
 
@@ -71,7 +71,7 @@ class BatchRun:
 
     def __enter__(self) -> Self:
         """Read what is known of the batch; raises `StoreAway` where the store does not answer."""
-        names = {byte_range.image.name: byte_range.held for byte_range in self._batch.pieces}
+        names = {byte_range.image.name: byte_range.held for byte_range in self._batch.byte_ranges}
         try:
             state = self._folder.batch_state(self._batch.name, names)
         except StoreAway:
@@ -168,7 +168,7 @@ class BatchRun:
 
     def outcomes(self) -> tuple[Download, ...]:
         """Return the outcome of each byte range, and of each image that was refetched whole."""
-        ranges = self._batch.pieces
+        ranges = self._batch.byte_ranges
         rows = [self._rows.get(_key(one)) or self._failed(one) for one in ranges]
         split = dict.fromkeys(one.image.id for one in ranges if one.offset is not None)
         rows += [row for image in split if (row := self._rows.get((image, None)))]

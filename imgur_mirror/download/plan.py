@@ -40,7 +40,7 @@ class Plan:
     @property
     def images(self) -> list[Image]:
         """The images to fetch, each once."""
-        pieces = (piece for batch in self.batches for piece in batch.pieces)
+        pieces = (piece for batch in self.batches for piece in batch.byte_ranges)
         return list({piece.image.id: piece.image for piece in pieces}.values())
 
 

@@ -36,7 +36,7 @@ def fetch_batch(batch: Batch, folder: AlbumFolder, wire: Wire) -> tuple[Download
     session = thread_session(wire)
     worker = f"{os.getpid()}/{threading.get_ident()}"
     with BatchRun(batch, folder, wire) as run:
-        for byte_range in batch.pieces:
+        for byte_range in batch.byte_ranges:
             for attempt in run.attempts_of(byte_range, worker):
                 with run.fetching(attempt, LIBRARY_ERRORS):
                     _fetch(session, attempt, run)
