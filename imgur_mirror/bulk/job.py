@@ -88,7 +88,7 @@ def shards(source: Source, size: int) -> Iterator[Shard]:
     number, read = 0, 0.0
     for rows in source.rows():
         texts += rows.texts
-        read = rows.read
+        read = rows.share_read
         while len(texts) >= size:
             yield Shard.of(number, number * size, texts[:size], read)
             del texts[:size]
