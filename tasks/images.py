@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from prefect.cache_policies import NO_CACHE
 from prefect.tasks import Task, task
 
 from imgur_mirror.download import Batch
+from imgur_mirror.download.turns import fetch_in_turns, fetch_in_turns_async
 from imgur_mirror.models import Download, Outcome, Strategy
 from imgur_mirror.settings import Wire
 from imgur_mirror.store import AlbumFolder
@@ -62,8 +64,8 @@ def download(
         return _checked(run_with_connections(wire, _fetch_async(batch, folder, wire, options)))
     from imgur_mirror.download.requests_client import fetch_batch
 
-    parts = options.limit.parts(batch, folder) if options.limit else [batch]
-    return _checked(row for part in parts for row in fetch_batch(part, folder, wire))
+    turns = options.limit.turns(batch, folder) if options.limit else iter([batch])
+    return _checked(fetch_in_turns(turns, partial(fetch_batch, folder=folder, wire=wire)))
 
 
 @task(name=NAME, task_run_name="{batch}", cache_policy=NO_CACHE)
@@ -81,10 +83,8 @@ async def _fetch_async(
 
     if options.limit is None:
         return [*await fetch_batch_async(batch, folder, wire, options.connections)]
-    rows: list[Download] = []
-    async for part in options.limit.parts_async(batch, folder):
-        rows += await fetch_batch_async(part, folder, wire, options.connections)
-    return rows
+    fetch = partial(fetch_batch_async, folder=folder, wire=wire, at_once=options.connections)
+    return await fetch_in_turns_async(options.limit.turns(batch, folder), fetch)
 
 
 def _checked(rows: Iterable[Download]) -> tuple[Download, ...]:

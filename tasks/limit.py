@@ -6,10 +6,9 @@ whole ones: small or frequent questions would leave much of the rate unused. So 
 `rate_limit`, which waits longer the more others wait.
 """
 
-import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 
@@ -17,7 +16,8 @@ from httpx import HTTPStatusError
 from prefect.client.orchestration import get_client
 from prefect.exceptions import ObjectNotFound
 
-from imgur_mirror.download.batch import Batch
+from imgur_mirror.download import Batch
+from imgur_mirror.download.turns import Turn
 from imgur_mirror.settings import BadSettings, Wire
 from imgur_mirror.store import AlbumFolder
 from imgur_mirror.store.base import Outcomes
@@ -39,21 +39,15 @@ class Limit:
     share: int
     pause: float
 
-    def parts(self, batch: Batch, folder: AlbumFolder) -> Iterator[Batch]:
-        """Give a batch in parts, each when all runs together have left room for it."""
+    def turns(self, batch: Batch, folder: AlbumFolder) -> Iterator[Turn]:
+        """Give a batch in parts, each when all runs together have left room for it.
+
+        In between come the seconds to wait before the server is asked again.
+        """
         for part, requests in self._cut(batch, folder.outcomes(batch.name)):
             lacking = requests
             while lacking := lacking - self._granted(folder, lacking):
-                time.sleep(self.pause)
-            yield part
-
-    async def parts_async(self, batch: Batch, folder: AlbumFolder) -> AsyncIterator[Batch]:
-        """Do as `parts` does, on an event loop."""
-        known = await asyncio.to_thread(folder.outcomes, batch.name)
-        for part, requests in self._cut(batch, known):
-            lacking = requests
-            while lacking := lacking - await asyncio.to_thread(self._granted, folder, lacking):  # noqa: ASYNC110 - it waits for a server
-                await asyncio.sleep(self.pause)
+                yield self.pause
             yield part
 
     def _cut(self, batch: Batch, known: Outcomes) -> Iterator[tuple[Batch, int]]:

@@ -9,7 +9,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.tasks import Task, task
 
 from imgur_mirror.api import Address, Kind
-from imgur_mirror.bulk.job import Job, Shard, Tally
+from imgur_mirror.bulk import Job, Shard, Tally
 from imgur_mirror.bulk.shard_run import ShardRun
 from imgur_mirror.bulk.summary import job_headline, job_markdown
 from imgur_mirror.models import Album, Strategy
@@ -23,82 +23,64 @@ __all__ = ["job_key", "publish_job", "shard_task"]
 
 NAME = "mirror-shard"
 
-
-# The flow has a line for each, with its figures.
+# The flow logs a line for each, with its figures.
 drop_lines_of(NAME)
 
-_listing = Lock()
+_one_call = Lock()
 
 
-def _listed(address: Address) -> Album:
-    """Ask the API for an album, one at a time: the credits are spent too soon as it is.
+def _fetch_album(address: Address) -> Album:
+    """Ask the API for an album, one at a time: each call costs credits of the client id.
 
-    The client id is read where it is used, and so is sent to no other process.
+    The client id is read where it is used, so that it is sent to no other process.
     """
     from imgur_mirror.api import client
 
-    with _listing:
+    with _one_call:
         return client.fetch_album(address, access(read_settings()))
 
 
-def _run(shard: Shard, job: Job, wire: Wire, bare: Kind) -> ShardRun:
-    return ShardRun(shard, job, wire, bare, _listed)
-
-
 @task(name=NAME, task_run_name="{shard}", cache_policy=NO_CACHE)
-def mirror_shard(shard: Shard, job: Job, wire: Wire, bare: Kind, options: FetchOptions) -> Tally:
-    """Fetch one shard over so many threads."""
-    from imgur_mirror.bulk.shard_fetch import at_once, fetch_shard
-
-    parts = options.limit.parts if options.limit else at_once
-    run = _run(shard, job, wire, bare)
-    return fetch_shard(run, wire, options.connections, parts)
-
-
-@task(name=NAME, task_run_name="{shard}", cache_policy=NO_CACHE)
-def mirror_shard_alone(
-    shard: Shard, job: Job, wire: Wire, bare: Kind, options: FetchOptions
+def mirror_shard(
+    shard: Shard, job: Job, wire: Wire, bare: Kind, strategy: Strategy, options: FetchOptions
 ) -> Tally:
-    """Fetch one shard over so many connections of this process."""
-    from imgur_mirror.bulk.shard_fetch import at_once_async, fetch_shard_alone
+    """Fetch one shard over so many threads, or over so many connections of this process."""
+    from imgur_mirror.bulk.shard_fetch import fetch_shard, fetch_shard_in_process
 
-    parts = options.limit.parts_async if options.limit else at_once_async
-    run = _run(shard, job, wire, bare)
-    return fetch_shard_alone(run, wire, options.connections, parts)
+    run = ShardRun(shard, job, wire, bare, _fetch_album)
+    fetch = fetch_shard_in_process if strategy is Strategy.DASK else fetch_shard
+    return fetch(run, options.connections, options.limit)
 
 
 @task(name=NAME, task_run_name="{shard}", cache_policy=NO_CACHE)
 async def mirror_shard_async(
-    shard: Shard, job: Job, wire: Wire, bare: Kind, options: FetchOptions
+    shard: Shard,
+    job: Job,
+    wire: Wire,
+    bare: Kind,
+    strategy: Strategy,  # noqa: ARG001 - called as `mirror_shard` is
+    options: FetchOptions,
 ) -> Tally:
     """Fetch one shard over so many of the loop's connections."""
-    from imgur_mirror.bulk.shard_fetch import at_once_async, fetch_shard_async
+    from imgur_mirror.bulk.shard_fetch import fetch_shard_async
 
-    parts = options.limit.parts_async if options.limit else at_once_async
-    run = _run(shard, job, wire, bare)
-    return await fetch_shard_async(run, wire, options.connections, parts)
-
-
-TASKS: dict[Strategy, Task[..., Any]] = {
-    Strategy.SEQUENTIAL: mirror_shard,
-    Strategy.THREADS: mirror_shard,
-    Strategy.DASK: mirror_shard_alone,
-    Strategy.ASYNC: mirror_shard_async,
-}
+    run = ShardRun(shard, job, wire, bare, _fetch_album)
+    return await fetch_shard_async(run, options.connections, options.limit)
 
 
 def shard_task(strategy: Strategy, wire: Wire) -> Task[..., Any]:
     """Give the task of a strategy, with the retries that the settings ask for.
 
-    It raises `ShardFailed`, with the counts, where images of its shard failed that may pass.
+    It raises `ShardFailed`, with the counts, where trying again may help.
     """
-    return patient(TASKS[strategy], wire.retries, wire.backoff)
+    chosen = mirror_shard_async if strategy is Strategy.ASYNC else mirror_shard
+    return patient(chosen, wire.retries, wire.backoff)
 
 
 @task(name="publish-job", task_run_name="publish {job.name}", cache_policy=NO_CACHE)
 def publish_job(job: Job, tally: Tally, seconds: float) -> None:
     """Publish a job: its figures, and why images failed."""
-    text = job_markdown(job.name, job.place.uri, tally, seconds)
+    text = job_markdown(job.name, job.folder.uri, tally, seconds)
     headline = job_headline(tally, seconds)
     create_markdown_artifact(text, key=f"job-{job_key(job.name)}", description=headline)
 

@@ -13,8 +13,7 @@ from prefect import flow, task
 from flows.cli.command_line import main
 from flows.mirror_many import described, mirror_many
 from flows.support.shard_queue import ShardQueue
-from imgur_mirror.bulk.job import Job, Tally, opened_job, shards
-from imgur_mirror.bulk.source import open_source
+from imgur_mirror.bulk import Job, Tally, cut_into_shards, open_job, open_source
 from imgur_mirror.models import Strategy
 from runners import task_runner
 from tests.support.imgur import contents, fault, images_served, new_album, put, told
@@ -212,7 +211,7 @@ def test_what_is_missing_is_status_1(downloads, tmp_path, capsys):
 
 
 def test_the_job_is_shown_as_it_goes(imgur, downloads, tmp_path, monkeypatch):
-    monkeypatch.setattr("flows.support.shard_queue.UPDATE", 0.01)
+    monkeypatch.setattr("flows.support.shard_queue.UPDATE_SECONDS", 0.01)
     mirror_many(listed(tmp_path, links(imgur, new_album(imgur, count=9, bytes=3000))), shard_size=2)
     assert float(artifact("many-links")) == 100
 
@@ -241,10 +240,23 @@ def test_another_cut_of_the_same_job_is_refused(imgur, downloads, tmp_path, caps
 def test_two_runs_of_one_job_are_refused(downloads, tmp_path):
     source = listed(tmp_path, ["no link"])
     mirror_many(source, return_state=True)
-    with opened_job(str(downloads), "links", open_source(source), 10_000):
+    with open_job(str(downloads), "links", open_source(source), 10_000):
         state = mirror_many(source, return_state=True)
     assert state.is_failed()
     assert "another run is at work" in state.message
+
+
+@pytest.mark.parametrize("strategy", [Strategy.THREADS, Strategy.ASYNC])
+def test_no_more_connections_than_workers(strategy, imgur, downloads, tmp_path, monkeypatch):
+    """Nor where a cluster's address is set, which is of no concern to these strategies."""
+    monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", "tcp://127.0.0.1:9")
+    source = listed(tmp_path, links(imgur, new_album(imgur, count=240, bytes=3000)))
+    put(imgur, "faults/*", {"kind": "slow", "rate": 100_000})
+    told(imgur, "DELETE", "connections")
+    found = mirror_many(source, strategy, 4, shard_size=60)
+    told(imgur, "DELETE", "faults/*")
+    assert found.tally.downloaded == 240
+    assert told(imgur, "GET", "connections")["in_flight_peak"] == 4
 
 
 def test_links_alone_need_no_client_id(imgur, downloads, tmp_path, monkeypatch):
@@ -276,7 +288,7 @@ def test_no_more_shards_are_at_work_than_there_is_use_for(downloads, tmp_path):
         return Tally(shards=1, downloaded=1)
 
     def drawn(source):
-        for shard in shards(source, 1):
+        for shard in cut_into_shards(source, 1):
             ahead.append(shard.number + 1 - queue._tally.shards)
             yield shard
 

@@ -10,9 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from imgur_mirror.api import Address, BadAddress, Kind
-from imgur_mirror.bulk.job import Shard, shards
+from imgur_mirror.bulk import BadSource, Shard, cut_into_shards, open_source
 from imgur_mirror.bulk.links import read_link
-from imgur_mirror.bulk.source import BadSource, open_source
 
 LINKS = [f"https://i.imgur.com/{number:07}.jpg" for number in range(2345)]
 
@@ -65,7 +64,7 @@ def read(path):
 def test_every_format_gives_the_same_rows(name, write, tmp_path):
     write(tmp_path / name)
     assert read(tmp_path / name) == LINKS
-    cut = list(shards(open_source(str(tmp_path / name)), 1000))
+    cut = list(cut_into_shards(open_source(str(tmp_path / name)), 1000))
     assert [(shard.first, shard.count) for shard in cut] == [
         (0, 1000),
         (1000, 1000),
@@ -73,7 +72,7 @@ def test_every_format_gives_the_same_rows(name, write, tmp_path):
     ]
     assert [text.strip() for shard in cut for text in shard.texts] == LINKS
     assert [shard.digest for shard in cut] == [
-        shard.digest for shard in shards(open_source(str(tmp_path / name)), 1000)
+        shard.digest for shard in cut_into_shards(open_source(str(tmp_path / name)), 1000)
     ]
 
 
@@ -82,7 +81,7 @@ def test_a_shard_travels_packed_and_comes_with_all_its_rows():
     random = Random(1)
     ids = ("".join(random.choices(ascii_letters + digits, k=7)) for _ in range(10_000))
     texts = [*(f"https://i.imgur.com/{word}.jpg" for word in ids), 'a\nb,"c"', "ä\x00\ud800"]
-    shard = Shard.of(3, 30_000, texts, 0.5)
+    shard = Shard.pack(3, 30_000, texts, 0.5)
     assert list(shard.texts) == texts
     assert pickle.loads(pickle.dumps(shard)) == shard
     assert len(pickle.dumps(shard)) < sum(map(len, texts)) / 3

@@ -18,7 +18,7 @@ from flows.cli.server import ServerError, prefect_api, send_events
 from flows.cli.stopping import Stopped, stoppable
 from flows.support.heartbeat import own_heartbeats
 from imgur_mirror.api import BadAddress, BadCredentials, parse_address
-from imgur_mirror.bulk.source import open_source
+from imgur_mirror.bulk import open_source
 from imgur_mirror.settings import BadSettings, Settings, read_settings
 from imgur_mirror.store import StoreError, album_folder
 

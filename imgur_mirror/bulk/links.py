@@ -1,18 +1,70 @@
 """A row of a job's input: a link to an image, or the address of what the API has to list."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from imgur_mirror.api import Address, BadAddress, Kind, image_at, parse_address
+from imgur_mirror.api import Address, BadAddress, Kind, distinct, image_at, parse_address
 from imgur_mirror.models import Image
 
-__all__ = ["read_link", "same"]
+__all__ = ["Link", "Links", "read_link", "read_links"]
 
-IMAGES = "https://i.imgur.com/"
-_BARE = re.compile("[A-Za-z0-9]{5}|[A-Za-z0-9]{7}")
-_WITH_EXTENSION = re.compile(r"/?([A-Za-z0-9-]*\.[A-Za-z0-9]{2,4})(?:[?#]|$)")
+Link = Image | Address | BadAddress
+"""What a row of the input names, or why it names nothing."""
+
+IMAGE_HOST = "https://i.imgur.com/"
+_BARE_ID = re.compile("[A-Za-z0-9]{5}|[A-Za-z0-9]{7}")
+_FILE_NAME = re.compile(r"/?([A-Za-z0-9-]*\.[A-Za-z0-9]{2,4})(?:[?#]|$)")
 _SCHEME = re.compile("https?://|//", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """What the rows of a shard name, row by row.
+
+    `images` has each image once, by its link; the file name of such an image is its id as well,
+    and differs from all others in the shard. `addresses` has what the API has to be asked for, each
+    with the index of its first row.
+    """
+
+    rows: Sequence[Link] = ()
+    images: Mapping[str, Image] = field(default_factory=dict)
+    addresses: Mapping[Address, int] = field(default_factory=dict)
+
+    def file_name(self, image: Image) -> str:
+        """Give the name that the image of a row has in the shard's folder."""
+        return self.images[_without_query(image.link)].name
+
+
+def read_links(texts: Iterable[str], hosts: Sequence[str], bare: Kind) -> Links:
+    """Read the rows of a shard; the arguments are those of `read_link`."""
+    rows = [_read_row(text, hosts, bare) for text in texts]
+    addresses: dict[Address, int] = {}
+    for index, link in enumerate(rows):
+        if isinstance(link, Address):
+            addresses.setdefault(link, index)
+    return Links(rows, _distinct_images(rows), addresses)
+
+
+def _read_row(text: str, hosts: Sequence[str], bare: Kind) -> Link:
+    try:
+        return read_link(text, hosts, bare)
+    except BadAddress as error:
+        return error
+
+
+def _distinct_images(rows: Iterable[Link]) -> dict[str, Image]:
+    images: dict[str, Image] = {}
+    for link in rows:
+        if isinstance(link, Image):
+            images.setdefault(_without_query(link.link), link)
+    names = distinct([image.name for image in images.values()])
+    return {
+        # Nothing else is known of a link. `dataclasses.replace` takes several times as long.
+        key: Image(id=name, name=name, link=image.link, type=image.type)
+        for (key, image), name in zip(images.items(), names, strict=True)
+    }
 
 
 def read_link(text: str, hosts: Sequence[str], bare: Kind = Kind.ALBUM) -> Image | Address:
@@ -26,9 +78,9 @@ def read_link(text: str, hosts: Sequence[str], bare: Kind = Kind.ALBUM) -> Image
     wanted = text.strip()
     if not wanted:
         raise BadAddress("the row is empty: there should be a link")
-    if bare is Kind.IMAGE and _BARE.fullmatch(wanted):
+    if bare is Kind.IMAGE and _BARE_ID.fullmatch(wanted):
         return Address(Kind.IMAGE, wanted)
-    image = _image(wanted, hosts)
+    image = _linked_image(wanted, hosts)
     if image is not None and image.unsafe is None:
         return image
     try:
@@ -37,10 +89,10 @@ def read_link(text: str, hosts: Sequence[str], bare: Kind = Kind.ALBUM) -> Image
         raise BadAddress(str(error) if image is None else image.unsafe) from None
     if address.kind is Kind.ACCOUNT:
         raise BadAddress(f"{address} is an account: give it to mirror_albums")
-    return _at_imgur(wanted, address) or address
+    return _image_of_page(wanted, address) or address
 
 
-def _image(link: str, hosts: Sequence[str]) -> Image | None:
+def _linked_image(link: str, hosts: Sequence[str]) -> Image | None:
     """Give the image whose file a link leads to; `unsafe` says where it makes no file name."""
     with_scheme = link if _SCHEME.match(link) else f"https://{link}"
     try:
@@ -53,17 +105,17 @@ def _image(link: str, hosts: Sequence[str]) -> Image | None:
     return image_at(with_scheme, stem)
 
 
-def _at_imgur(text: str, address: Address) -> Image | None:
-    """Give the file of an image whose page's address says what kind of file it is."""
-    found = _WITH_EXTENSION.search(text.rpartition("/")[2])
+def _image_of_page(text: str, address: Address) -> Image | None:
+    """Give the image of a page whose address has the extension of the image's file."""
+    found = _FILE_NAME.search(text.rpartition("/")[2])
     if address.kind is not Kind.IMAGE or found is None:
         return None
     extension = found[1].rpartition(".")[2]
-    link = f"{IMAGES}{address.id}.{extension}"
+    link = f"{IMAGE_HOST}{address.id}.{extension}"
     image = image_at(link, address.id)
     return None if image.unsafe else image
 
 
-def same(link: str) -> str:
-    """Give what links to the same file have in common: all but what follows `?` or `#`."""
+def _without_query(link: str) -> str:
+    """Cut off what follows `?` or `#`: links that differ in nothing else lead to the same file."""
     return re.split("[?#]", link, maxsplit=1)[0]

@@ -1,110 +1,103 @@
-"""Shards over the wire: the three ways in which the connections of one are driven."""
+"""Shards over the wire: over threads, over an event loop, and over a loop of their own."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextvars import copy_context
+from functools import partial
 from queue import Empty, SimpleQueue
 from threading import Thread
 
-from imgur_mirror.bulk.job import Tally
-from imgur_mirror.bulk.shard_run import ShardRun, Stage
+from imgur_mirror.bulk.outcomes import Tally
+from imgur_mirror.bulk.shard_run import Fetch, ShardRun
 from imgur_mirror.download import Batch
+from imgur_mirror.download.turns import Turn, Turns, fetch_in_turns, fetch_in_turns_async
 from imgur_mirror.models import Download
 from imgur_mirror.settings import Wire
 from imgur_mirror.store import AlbumFolder
 
-__all__ = ["fetch_shard", "fetch_shard_alone", "fetch_shard_async"]
+__all__ = ["fetch_shard", "fetch_shard_async", "fetch_shard_in_process"]
 
-TAKEN = 50
+BATCH = 50
 """Images that a thread takes at a time: few, so that at the end none waits long for another."""
 
-Parts = Callable[[Batch, AlbumFolder], Iterator[Batch]]
-PartsAsync = Callable[[Batch, AlbumFolder], AsyncIterator[Batch]]
 
-
-def at_once(batch: Batch, _: AlbumFolder) -> Iterator[Batch]:
-    """Give a batch in one part: nothing else is asked before it is fetched."""
-    yield batch
-
-
-async def at_once_async(batch: Batch, _: AlbumFolder) -> AsyncIterator[Batch]:
-    """Do as `at_once` does, on an event loop."""
-    yield batch
-
-
-def fetch_shard(run: ShardRun, wire: Wire, connections: int, parts: Parts = at_once) -> Tally:
+def fetch_shard(run: ShardRun, connections: int, limit: Turns | None = None) -> Tally:
     """Fetch a shard over so many threads, each with its connection.
-
-    A batch is fetched in the `parts` that are given, each as it is given.
 
     Raises:
         ShardFailed: where trying again may help.
         StoreError: where something cannot be written.
     """
-    for stage in run.stages():
-        run.take(_by_threads(stage, wire, connections, parts))
+    for fetch in run.fetches():
+        fetch.outcomes += _fetch_over_threads(fetch, run.wire, connections, limit)
     return run.tally
 
 
-async def fetch_shard_async(
-    run: ShardRun, wire: Wire, connections: int, parts: PartsAsync = at_once_async
-) -> Tally:
+async def fetch_shard_async(run: ShardRun, connections: int, limit: Turns | None = None) -> Tally:
     """Fetch a shard over so many of this loop's connections; raises as `fetch_shard` does.
 
     Runs on a loop that has entered `connections`.
     """
     from imgur_mirror.download.aiohttp_client import fetch_batch_async
 
-    stages = run.stages()
-    # Between the stages the disk is waited for, and the API: not on the loop.
-    while (stage := await asyncio.to_thread(next, stages, None)) is not None:
-        rows: list[Download] = []
-        async for batch in parts(stage.whole, stage.folder):
-            rows += await fetch_batch_async(batch, stage.folder, wire, connections)
-        run.take(rows)
+    fetches = run.fetches()
+    while (fetch := await asyncio.to_thread(next, fetches, None)) is not None:
+        fetch.outcomes += await fetch_in_turns_async(
+            _turns(fetch.whole, fetch.folder, limit),
+            partial(fetch_batch_async, folder=fetch.folder, wire=run.wire, at_once=connections),
+        )
     return run.tally
 
 
-def fetch_shard_alone(
-    run: ShardRun, wire: Wire, connections: int, parts: PartsAsync = at_once_async
-) -> Tally:
+def fetch_shard_in_process(run: ShardRun, connections: int, limit: Turns | None = None) -> Tally:
     """Fetch a shard over so many connections of a loop of its own; raises as `fetch_shard` does."""
     from imgur_mirror.download.aiohttp_client import run_with_connections
 
-    return run_with_connections(wire, fetch_shard_async(run, wire, connections, parts))
+    return run_with_connections(run.wire, fetch_shard_async(run, connections, limit))
 
 
-def _by_threads(stage: Stage, wire: Wire, connections: int, parts: Parts) -> list[Download]:
-    """Fetch a stage; each thread takes the next batch when it has done its last.
+def _turns(batch: Batch, folder: AlbumFolder, limit: Turns | None) -> Iterator[Turn]:
+    return limit.turns(batch, folder) if limit else iter([batch])
+
+
+def _fetch_over_threads(
+    fetch: Fetch, wire: Wire, connections: int, limit: Turns | None
+) -> list[Download]:
+    """Fetch in batches; each thread takes the next when it has done its last.
 
     Raises:
         StoreError: where something cannot be written.
     """
     from imgur_mirror.download.requests_client import fetch_batch
 
-    waiting: SimpleQueue[Batch] = SimpleQueue()
-    for batch in stage.batches(TAKEN):
-        waiting.put(batch)
+    batches: SimpleQueue[Batch] = SimpleQueue()
+    for batch in fetch.batches(BATCH):
+        batches.put(batch)
     rows: list[Download] = []
     errors: list[BaseException] = []
 
     def work() -> None:
         try:
             while not errors:
-                for batch in parts(waiting.get_nowait(), stage.folder):
-                    rows.extend(fetch_batch(batch, stage.folder, wire))
+                turns = _turns(batches.get_nowait(), fetch.folder, limit)
+                rows.extend(
+                    fetch_in_turns(turns, partial(fetch_batch, folder=fetch.folder, wire=wire))
+                )
         except Empty:
             return
         except BaseException as error:  # noqa: BLE001 - raised where the threads are waited for
             errors.append(error)
 
-    # Daemons: a thread that waits for the network holds up no process's end.
-    count = min(connections, waiting.qsize())
+    _run_threads(work, min(connections, batches.qsize()))
+    if errors:
+        raise errors[0]
+    return rows
+
+
+def _run_threads(work: Callable[[], None], count: int) -> None:
+    # Daemons: a thread that waits for the network must not keep the process alive.
     threads = [Thread(target=copy_context().run, args=[work], daemon=True) for _ in range(count)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    if errors:
-        raise errors[0]
-    return rows

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from imgur_mirror.bulk.job import Tally
+from imgur_mirror.bulk.outcomes import Tally
 from imgur_mirror.report import Row, markdown_table
 from imgur_mirror.text import counted, counted_images, duration, plain, size
 
@@ -11,11 +11,11 @@ __all__ = ["job_headline", "job_lacks", "job_markdown", "job_so_far", "shard_lin
 
 def job_headline(tally: Tally, seconds: float) -> str:
     """Say in one line what became of all images, and at which rate this run fetched its own."""
-    there = _counts(tally)
+    counts = _counts(tally)
     if not tally.fetched:
-        return f"{there}; nothing was fetched in this run"
+        return f"{counts}; nothing was fetched in this run"
     return (
-        f"{there}; {counted(tally.fetched, 'image')} ({size(tally.received)}) fetched in this run "
+        f"{counts}; {counted(tally.fetched, 'image')} ({size(tally.received)}) fetched in this run "
         f"in {duration(seconds)}, {_rate(tally.fetched, seconds)}"
     )
 
@@ -24,31 +24,31 @@ def job_lacks(tally: Tally) -> str | None:
     """Say what a job lacks and what to do about it; None where it lacks nothing."""
     if not tally.failed:
         return None
-    said = _most_frequent(tally.errors, 5)
-    again = (
+    errors = _most_frequent(tally.errors, 5)
+    remedy = (
         "Run it again: only these are tried again."
         if tally.again == tally.failed
         else f"Run it again: {tally.again} of them are tried again, and the other rows name nothing"
     )
-    return f"{tally.failed} of {counted_images(tally.images)} failed: {said}. {again}"
+    return f"{tally.failed} of {counted_images(tally.images)} failed: {errors}. {remedy}"
 
 
 def job_so_far(tally: Tally, at_work: int, rate: float) -> str:
-    """Say how far a job is; `at_work` are the images of the shards that are not done yet."""
-    said = f"{_counts(tally)}; {at_work} more in the shards at work; {rate:.0f} images/s"
+    """Say how far a job is; `at_work` images more are done, of shards that are not."""
+    text = f"{_counts(tally)}; {at_work} more in the shards at work; {rate:.0f} images/s"
     errors = _most_frequent(tally.errors, 3)
-    return f"{said}; most frequent: {errors}" if errors else said
+    return f"{text}; most frequent: {errors}" if errors else text
 
 
 def shard_line(name: str, tally: Tally) -> str:
     """Say in one line what became of a shard."""
     errors = _most_frequent(tally.errors, 1)
-    said = f"shard {name}: {_numbers(tally)}, {size(tally.received)} received"
-    return f"{said}; most frequent: {errors}" if errors else said
+    text = f"shard {name}: {_numbers(tally)}, {size(tally.received)} received"
+    return f"{text}; most frequent: {errors}" if errors else text
 
 
 def job_markdown(name: str, folder: str, tally: Tally, seconds: float) -> str:
-    """The report of a run: its figures, and the errors by how frequent they are."""
+    """Give the report of a run: its figures, and its errors, most frequent first."""
     figures: Row = {
         "shards": tally.shards,
         "downloaded": tally.downloaded,
@@ -75,17 +75,17 @@ def _counts(tally: Tally) -> str:
 
 
 def _numbers(tally: Tally) -> str:
-    named = {
+    by_outcome = {
         "downloaded": tally.downloaded,
         "unchanged": tally.unchanged,
         "gone": tally.gone,
         "failed": tally.failed,
     }
-    return ", ".join(f"{count} {word}" for word, count in named.items() if count) or "none yet"
+    return ", ".join(f"{count} {word}" for word, count in by_outcome.items() if count) or "none yet"
 
 
-def _most_frequent(errors: Sequence[tuple[str, int]], most: int) -> str:
-    return "; ".join(f"{count} × {plain(error)}" for error, count in errors[:most])
+def _most_frequent(errors: Sequence[tuple[str, int]], limit: int) -> str:
+    return "; ".join(f"{count} × {plain(error)}" for error, count in errors[:limit])
 
 
 def _rate(count: int, seconds: float) -> str:

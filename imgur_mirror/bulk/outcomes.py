@@ -1,0 +1,113 @@
+"""What became of the images of a job: a row for each, and their counts."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+
+from imgur_mirror.models import Download, Outcome
+
+__all__ = ["AlbumOutcome", "Row", "Tally", "tally_rows"]
+
+MAX_ERROR_KINDS = 20
+"""Kinds of errors that are counted, the most frequent ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An image of a shard's report: the row of the input it comes from, and what became of it.
+
+    `text` is that row, `folder` where its file is below the downloads. `again` says of a failed
+    image that the next run tries it again.
+    """
+
+    row: int
+    text: str
+    folder: str
+    download: Download
+    again: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AlbumOutcome:
+    """What became of the images of an album, and its folder below the downloads.
+
+    An album that the API did not list has no folder, and one row of its own.
+    """
+
+    folder: str
+    downloads: list[Download]
+
+    @property
+    def failed(self) -> bool:
+        """Whether any of it failed."""
+        return any(row.outcome is Outcome.FAILED for row in self.downloads)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """The counts of what became of the images of some shards.
+
+    `fetched` of the `downloaded` ones, and `received` bytes, came in this run; `bytes` are those
+    of all files. `again` of the `failed` ones are tried again by the next run. `errors` counts
+    the sentences of what failed, most frequent first.
+    """
+
+    shards: int = 0
+    downloaded: int = 0
+    unchanged: int = 0
+    gone: int = 0
+    failed: int = 0
+    again: int = 0
+    fetched: int = 0
+    bytes: int = 0
+    received: int = 0
+    errors: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def images(self) -> int:
+        """All images whose outcome is known."""
+        return self.downloaded + self.unchanged + self.gone + self.failed
+
+    def __add__(self, other: "Tally") -> "Tally":
+        sums = {
+            field.name: getattr(self, field.name) + getattr(other, field.name)
+            for field in fields(self)
+            if field.name != "errors"
+        }
+        counts = Counter(dict(self.errors))
+        counts.update(dict(other.errors))
+        return Tally(**sums, errors=tuple(counts.most_common(MAX_ERROR_KINDS)))
+
+
+def tally_rows(rows: Iterable[Row], fetched: int, received: int) -> Tally:
+    """Count the rows of one shard; an image that several rows name counts for each."""
+    outcomes: Counter[Outcome] = Counter()
+    errors: Counter[str] = Counter()
+    again = size = 0
+    for row in rows:
+        outcomes[row.download.outcome] += 1
+        again += row.again
+        size += row.download.bytes
+        if row.download.outcome is Outcome.FAILED:
+            errors[_error_kind(row.download.error or "no reason given")] += 1
+    return Tally(
+        shards=1,
+        downloaded=outcomes[Outcome.DOWNLOADED],
+        unchanged=outcomes[Outcome.UNCHANGED],
+        gone=outcomes[Outcome.GONE],
+        failed=outcomes[Outcome.FAILED],
+        again=again,
+        fetched=fetched,
+        bytes=size,
+        received=received,
+        errors=tuple(errors.most_common(MAX_ERROR_KINDS)),
+    )
+
+
+# Errors of one kind differ in what they quote, and in how long they wait.
+_VARYING = re.compile(r"(?P<quote>['\"]).*?(?P=quote)|(?<=https://imgur\.com/)[\w/-]+|\d+\.\d+")
+
+
+def _error_kind(error: str) -> str:
+    return _VARYING.sub("…", error)[:160]

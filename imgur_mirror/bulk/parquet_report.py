@@ -1,0 +1,100 @@
+"""The report of a shard: a Parquet file with a row for each image, and their counts."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+from imgur_mirror.bulk.outcomes import Row, Tally
+from imgur_mirror.bulk.shard import Shard
+from imgur_mirror.models import NAMES_ON_DISK, Download, Outcome
+from imgur_mirror.store import StoreError
+from imgur_mirror.store.base import StoredFile
+
+if TYPE_CHECKING:
+    import pyarrow
+
+__all__ = ["ShardReport"]
+
+_COLUMNS = {field.name: NAMES_ON_DISK.get(field.name, field.name) for field in fields(Download)}
+"""The column of each field of a `Download`."""
+
+_METADATA = b"imgur_mirror"
+
+
+@dataclass(frozen=True, slots=True)
+class ShardReport:
+    """A shard's Parquet file: whole, or not there."""
+
+    file: StoredFile
+
+    def tally(self, shard: Shard) -> Tally | None:
+        """Read the counts, without the rows; None if it is about other rows, or absent."""
+        from pyarrow import ArrowException
+        from pyarrow.parquet import read_schema
+
+        try:
+            with self.file.opened() as file:
+                metadata = json.loads((read_schema(file).metadata or {})[_METADATA])
+            if metadata.pop("digest") != shard.digest:
+                return None
+            errors = tuple((str(error), int(count)) for error, count in metadata.pop("errors"))
+            return Tally(**metadata, errors=errors)
+        except StoreError:
+            raise
+        except (OSError, ArrowException, KeyError, ValueError, TypeError):
+            # A file that is absent, damaged or not ours: the shard is mirrored anew.
+            return None
+
+    def rows(self, shard: Shard) -> list[Row]:
+        """Read the rows; none if the file is about other rows of the input, or absent."""
+        from pyarrow.parquet import read_table
+
+        if self.tally(shard) is None:
+            return []
+        with self.file.opened() as file:
+            rows = read_table(file).to_pylist()
+        return [
+            Row(row["row"], row["link"], row["folder"], _download(row), row["again"])
+            for row in rows
+        ]
+
+    def write(self, shard: Shard, rows: Sequence[Row], tally: Tally) -> None:
+        """Write the rows as a whole file, with their counts in its metadata.
+
+        The images that they vouch for have reached the disk before.
+        """
+        from pyarrow.parquet import write_table
+
+        # A later run that reads these counts has fetched nothing of this itself.
+        metadata = asdict(replace(tally, fetched=0, received=0)) | {"digest": shard.digest}
+        table = _table(rows).replace_schema_metadata({_METADATA: json.dumps(metadata)})
+        content = BytesIO()
+        write_table(table, content, compression="zstd")
+        self.file.write(content.getvalue())
+
+
+def _download(row: Mapping[str, Any]) -> Download:
+    values = {field: row[column] for field, column in _COLUMNS.items()}
+    return Download(**(values | {"outcome": Outcome(row["outcome"])}))
+
+
+def _table(rows: Sequence[Row]) -> "pyarrow.Table":
+    import pyarrow as pa
+
+    types: dict[str, Any] = {
+        **dict.fromkeys(("bytes", "received", "range_start", "attempts"), pa.int64()),
+        **dict.fromkeys(("started", "first_byte", "finished"), pa.float64()),
+        **dict.fromkeys(("retryable", "refetch_whole"), pa.bool_()),
+    }
+    columns = {
+        "row": pa.array([row.row for row in rows], pa.int64()),
+        "link": pa.array([row.text for row in rows], pa.string()),
+        "folder": pa.array([row.folder for row in rows], pa.string()),
+        "again": pa.array([row.again for row in rows], pa.bool_()),
+    }
+    for field, column in _COLUMNS.items():
+        values = [getattr(row.download, field) for row in rows]
+        columns[column] = pa.array(values, types.get(field, pa.string()))
+    return pa.table(columns)
