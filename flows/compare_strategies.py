@@ -16,9 +16,7 @@ from flows.support.hooks import say_why
 from flows.support.mirroring import mirror
 from flows.support.parameters import AlbumAddress, Workers, album_name
 from imgur_mirror.api import ApiError, BadAddress, parse_address
-from imgur_mirror.compare.advice import advised
-from imgur_mirror.compare.comparison import Comparison, comparison_headline, comparison_text
-from imgur_mirror.compare.points import points, side_by_side, steps
+from imgur_mirror.compare import Comparison, advise, comparison_text, points, worker_counts
 from imgur_mirror.models import Album, Mirrored, Outcome, Strategy
 from imgur_mirror.report import missing_text
 from imgur_mirror.settings import BadSettings, Settings, read_settings
@@ -63,7 +61,9 @@ def compare_strategies(
         sweep: Run each strategy with 1, 2, 4, … workers up to the number above, and draw the curve.
     """
     strategies = list(dict.fromkeys(strategies))
-    trials = [(s, n) for s in strategies for n in (steps(s, workers) if sweep else [workers])]
+    trials = [
+        (s, n) for s in strategies for n in (worker_counts(s, workers) if sweep else [workers])
+    ]
     with heartbeat():
         try:
             settings = read_settings()
@@ -74,7 +74,7 @@ def compare_strategies(
         except (BadAddress, BadSettings, ApiError, StoreError) as error:
             return Failed(message=str(error), data=error)
         lost = differing or next(filter(None, map(missing_text, runs)), None)
-        advice = None if lost else advised(points(runs), listing.id, _now())
+        advice = None if lost else advise(points(runs), listing.id, _now())
         earlier = earlier_comparisons(listing.id)
         found = Comparison(runs, earlier, advice, (differing,) if differing else ())
         publish_comparison(found, beside)
@@ -82,7 +82,7 @@ def compare_strategies(
             return Failed(message=lost)
         if advice:
             keep_advice(advice)
-        return Completed(message=comparison_headline(side_by_side(runs)), data=found)
+        return Completed(message=found.headline, data=found)
 
 
 def _now() -> str:

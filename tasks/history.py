@@ -6,13 +6,13 @@ from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey, Ar
 from prefect.client.schemas.sorting import ArtifactSort
 from prefect.logging import get_run_logger
 
-from imgur_mirror.compare.history import Earlier, earlier_in
+from imgur_mirror.compare import Earlier, earlier_in
 from tasks.artifact_key import artifact_key
 
 __all__ = ["earlier_comparisons"]
 
-MOST = 20
-"""Comparisons that are looked back at: enough for a spread, and what is older tells of the past."""
+MAX_COMPARISONS = 20
+"""The latest comparisons that are read: enough for a spread; older ones tell little of today."""
 
 
 def earlier_comparisons(album: str) -> tuple[Earlier, ...]:
@@ -27,7 +27,7 @@ def earlier_comparisons(album: str) -> tuple[Earlier, ...]:
     try:
         with get_client(sync_client=True) as client:
             found = client.read_artifacts(
-                artifact_filter=wanted, sort=ArtifactSort.CREATED_DESC, limit=MOST
+                artifact_filter=wanted, sort=ArtifactSort.CREATED_DESC, limit=MAX_COMPARISONS
             )
     except HTTPError as error:
         get_run_logger().warning("the earlier comparisons could not be read: %s", error)

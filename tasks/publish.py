@@ -1,6 +1,6 @@
-"""What a run leaves in Prefect: its figures as artifacts, under keys that stay the same."""
+"""Publishes a run's figures: as Prefect artifacts, whose keys stay the same, and as files."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -9,12 +9,11 @@ from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 from prefect.tasks import task
 
-from imgur_mirror.compare import comparison
-from imgur_mirror.compare.comparison import Comparison
-from imgur_mirror.compare.points import side_by_side
+from imgur_mirror.compare import Comparison, comparison_charts, comparison_markdown
 from imgur_mirror.models import AlbumResult, Mirrored, Outcome
 from imgur_mirror.report import (
     PictureLinks,
+    Row,
     data_uri,
     image_rows,
     mirror_headline,
@@ -32,11 +31,10 @@ from tasks.quoted import quoted
 __all__ = ["publish_comparison", "publish_mirror", "publish_summary"]
 
 MAX_ROWS = 2000
-"""Rows of the table of images; more would make the artifact slow to open."""
+"""Rows of the table of images; with more, the artifact is slow to open."""
 
-
-WATERFALL, REPORT = "waterfall.svg", "report.md"
-"""Files beside the mirror, where the contact sheet's page is too."""
+WATERFALL, REPORT, COMPARISON = "waterfall.svg", "report.md", "comparison.md"
+"""The names of the report files, which are siblings of the contact sheet."""
 
 T = TypeVar("T")
 
@@ -44,8 +42,8 @@ T = TypeVar("T")
 def publish_mirror(mirrored: Mirrored, folder: AlbumFolder) -> None:
     """Publish a mirror: a table of its images, a report that starts with its result, pictures.
 
-    The report and the pictures are written beside the mirror too. A picture that cannot be made
-    costs a warning.
+    The report and the pictures become report files too. One that cannot be made or written is a
+    warning in the log.
     """
     _publish_mirror(quoted(mirrored), folder, mirrored.album.id)
 
@@ -53,26 +51,24 @@ def publish_mirror(mirrored: Mirrored, folder: AlbumFolder) -> None:
 @task(name="publish-mirror", task_run_name="publish {album}", cache_policy=NO_CACHE)
 def _publish_mirror(mirrored: Mirrored, folder: AlbumFolder, album: str) -> None:
     key = artifact_key(album)
-    # Thumbnails are made by a process of their own, and take the longest.
+    # The thumbnails take longest, in a process of their own; the rest is made meanwhile.
     with ThreadPoolExecutor(1) as pool:
         sheet = pool.submit(contact_sheet, mirrored, folder)
-        _publish_images(mirrored, key)
-        svg = _tried("waterfall", lambda: _drawn(mirrored, folder))
-    _tried("contact sheet", lambda: _publish_sheet(sheet.result(), key))
+        rows = image_rows(mirrored, MAX_ROWS)
+        _create_table(rows, f"images-{key}", mirror_headline(mirrored))
+        svg = _or_warning("waterfall", lambda: _draw_waterfall(mirrored, folder))
+    _or_warning("contact sheet", lambda: _publish_sheet(sheet.result(), key))
     _publish_report(mirrored, key, svg)
-    _tried("report beside the mirror", lambda: _write_report(mirrored, folder, svg))
+    _or_warning("report beside the mirror", lambda: _write_report(mirrored, folder, svg))
 
 
-def _publish_images(mirrored: Mirrored, key: str) -> None:
-    create_table_artifact(
-        [dict(row) for row in image_rows(mirrored, MAX_ROWS)],
-        key=f"images-{key}",
-        description=mirror_headline(mirrored),
-    )
+def _create_table(rows: Iterable[Row], key: str, description: str) -> None:
+    table = [dict(row) for row in rows]
+    create_table_artifact(table, key=key, description=description)
 
 
-def _drawn(mirrored: Mirrored, folder: AlbumFolder) -> str | None:
-    """Draw the waterfall of a run that fetched something; another leaves the earlier one."""
+def _draw_waterfall(mirrored: Mirrored, folder: AlbumFolder) -> str | None:
+    """Draw and write the waterfall of a run that fetched something; otherwise keep the last one."""
     svg = waterfall(mirrored) if mirrored.having(Outcome.DOWNLOADED) else None
     if svg is not None:
         write_report(folder, WATERFALL, svg)
@@ -87,20 +83,20 @@ def _publish_sheet(sheet: Sheet | None, key: str) -> None:
 def _publish_report(mirrored: Mirrored, key: str, svg: str | None) -> None:
     left_out = len(mirrored.downloads) - MAX_ROWS
     notes = [f"{left_out} images are not in the table of images"] if left_out > 0 else []
-    shown = PictureLinks(waterfall=data_uri(svg) if svg else "")
-    create_markdown_artifact(mirror_markdown(mirrored, notes, shown), key=f"mirror-{key}")
+    pictures = PictureLinks(waterfall=data_uri(svg) if svg else "")
+    create_markdown_artifact(mirror_markdown(mirrored, notes, pictures), key=f"mirror-{key}")
 
 
 def _write_report(mirrored: Mirrored, folder: AlbumFolder, svg: str | None) -> None:
-    beside = PictureLinks(
+    pictures = PictureLinks(
         waterfall=WATERFALL if svg else "",
         contact_sheet=CONTACT_SHEET if report_file(folder, CONTACT_SHEET).exists() else "",
     )
-    write_report(folder, REPORT, mirror_markdown(mirrored, pictures=beside))
+    write_report(folder, REPORT, mirror_markdown(mirrored, pictures=pictures))
 
 
-def _tried(what: str, make: Callable[[], T]) -> T | None:
-    """Give what is made, or None with a warning: no picture is worth a run."""
+def _or_warning(what: str, make: Callable[[], T]) -> T | None:
+    """Give what `make` returns, or None with a warning: no picture is worth a failed run."""
     try:
         return make()
     except Exception as error:  # noqa: BLE001 - whatever a chart library, a server or a disk raises
@@ -113,9 +109,9 @@ def _tried(what: str, make: Callable[[], T]) -> T | None:
 
 
 def publish_comparison(found: Comparison, folder: AlbumFolder) -> None:
-    """Publish a comparison: tables with a row a strategy, and a report with charts.
+    """Publish a comparison: tables with a row for each strategy, and a report with charts.
 
-    The report and its charts are files too, beside the mirror whose folder is given.
+    The report and its charts become report files of that folder too.
     """
     _publish_comparison(quoted(found), folder)
 
@@ -123,33 +119,26 @@ def publish_comparison(found: Comparison, folder: AlbumFolder) -> None:
 @task(name="publish-comparison", task_run_name="publish comparison", cache_policy=NO_CACHE)
 def _publish_comparison(found: Comparison, folder: AlbumFolder) -> None:
     key = artifact_key(folder.name)
-    pictures = comparison.comparison_pictures(found)
-    addresses = {name: data_uri(svg) for name, svg in pictures.items()}
-    headline = comparison.comparison_headline(side_by_side(found.runs))
+    charts = comparison_charts(found)
+    uris = {name: data_uri(svg) for name, svg in charts.items()}
     for name, rows in (("strategies", found.rows), ("workers", found.sweep)):
         if rows:
-            table = [dict(row) for row in rows]
-            create_table_artifact(table, key=f"{name}-{key}", description=headline)
-    markdown = comparison.comparison_markdown(found, addresses.__getitem__)
+            _create_table(rows, f"{name}-{key}", found.headline)
+    markdown = comparison_markdown(found, uris.__getitem__)
     create_markdown_artifact(markdown, key=f"comparison-{key}")
-    pages = pictures | {"comparison.md": comparison.comparison_markdown(found, str)}
     try:
-        for name, text in pages.items():
+        for name, text in (charts | {COMPARISON: comparison_markdown(found, str)}).items():
             write_report(folder, name, text)
     except StoreError as error:
-        # The figures are in the artifacts; a full disk takes none of them back.
+        # The figures are in the artifacts, and stay there if the disk is full.
         get_run_logger().warning("the comparison has no files beside the mirror: %s", error)
 
 
 def publish_summary(results: Sequence[AlbumResult]) -> None:
-    """Publish what became of several albums: a table with a row an album."""
+    """Publish the outcome of several albums: a table with a row for each."""
     _publish_summary(quoted(results))
 
 
 @task(name="publish-summary", task_run_name="publish summary", cache_policy=NO_CACHE)
 def _publish_summary(results: Sequence[AlbumResult]) -> None:
-    create_table_artifact(
-        [dict(row) for row in summary_rows(results)],
-        key="albums",
-        description=summary_headline(results),
-    )
+    _create_table(summary_rows(results), "albums", summary_headline(results))

@@ -9,8 +9,7 @@ from flows.mirror_album import mirror_album
 from flows.mirror_albums import mirror_albums
 from flows.support.advice import VARIABLE, choose
 from flows.support.parameters import Choice
-from imgur_mirror.compare.advice import Advice, BadAdvice, advised, read_advice
-from imgur_mirror.compare.points import Point
+from imgur_mirror.compare import Advice, BadAdvice, Point, advise, read_advice
 from imgur_mirror.models import Outcome, Strategy
 from tests.support.imgur import contents, fault, new_album
 
@@ -25,12 +24,12 @@ def point(strategy, workers, total, startup=0.25, rounds=3, spread=0.0):
 
 
 def choice(*measured):
-    advice = advised(measured, "PdA9Amq", WHEN)
+    advice = advise(measured, "PdA9Amq", WHEN)
     return advice.strategy, advice.workers
 
 
 def test_the_fewest_workers_that_are_as_quick():
-    advice = advised(
+    advice = advise(
         [
             point("sequential", 1, 10),
             *(point("async", *each) for each in ((1, 9.0), (2, 5.0), (4, 2.04), (8, 2.0))),
@@ -52,16 +51,16 @@ def test_at_a_tie_what_costs_least():
     assert choice(*level) == ("async", 4)
     assert choice(*level[:2]) == ("threads", 4)
     assert choice(*level, point("sequential", 1, 2.05)) == ("sequential", 1)
-    why = advised(level, "", "").why
+    why = advise(level, "", "").why
     assert "threads and dask are no quicker" in why
     assert "other numbers of workers were not tried" in why
 
 
 def test_where_more_workers_still_help_more_were_not_tried():
     measured = [point("async", 2, 4.0), point("async", 4, 2.0), point("sequential", 1, 8.0)]
-    assert "more than 4 were not tried" in advised(measured, "", "").why
+    assert "more than 4 were not tried" in advise(measured, "", "").why
     more = [*measured, point("async", 8, 2.0), point("async", 16, 2.0)]
-    assert "8 and 16 bring no more" in advised(more, "", "").why
+    assert "8 and 16 bring no more" in advise(more, "", "").why
 
 
 @pytest.mark.parametrize(
@@ -89,12 +88,12 @@ def test_what_starts_late_is_named_for_longer_albums():
     late = point("dask", 4, 3.75, startup=3.25)
     early = point("async", 4, 1.25)
     assert choice(late, early) == ("async", 4)
-    assert "from about 600 images on, dask with 4 workers" in advised([late, early], "", "").why
+    assert "from about 600 images on, dask with 4 workers" in advise([late, early], "", "").why
 
 
 def test_one_strategy_is_nothing_to_choose_from():
-    assert advised([point("async", 4, 1), point("async", 8, 1)], "", "") is None
-    assert advised([], "", "") is None
+    assert advise([point("async", 4, 1), point("async", 8, 1)], "", "") is None
+    assert advise([], "", "") is None
 
 
 def test_advice_is_read_back():

@@ -78,6 +78,20 @@ def test_imports_point_down_only(package):
     assert wrong == []
 
 
+@pytest.mark.parametrize(
+    ("package", "above"),
+    [("report", {"download", "compare", "bulk"}), ("compare", {"download", "bulk"})],
+)
+def test_packages_of_the_library_import_none_above_them(package, above):
+    wrong = [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in modules(f"imgur_mirror/{package}")
+        for name in imports(path)
+        if is_within(name, {f"imgur_mirror.{one}" for one in above})
+    ]
+    assert wrong == []
+
+
 @pytest.mark.parametrize("package", FOREIGN)
 def test_no_floor_knows_what_is_anothers_business(package):
     wrong = [

@@ -9,7 +9,7 @@ import pytest
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from flows.compare_strategies import compare_strategies
-from imgur_mirror.compare.comparison import comparison_text
+from imgur_mirror.compare import comparison_text
 from imgur_mirror.models import Outcome, Strategy
 from standin.process import running
 from tasks.artifact_key import artifact_key
@@ -116,7 +116,7 @@ def test_a_comparison_is_set_beside_the_earlier_ones(imgur, downloads):
         ("sequential", 1),
         ("threads", 2),
     ]
-    (slower,) = [line for line in found.said if line.startswith("threads took")]
+    (slower,) = [line for line in found.remarks if line.startswith("threads took")]
     assert "longer than the median of the 2 before (0.002 s, spread 0.001 s)" in slower
     assert "Earlier comparisons" in artifact(f"comparison-{artifact_key(album)}")
 

@@ -12,14 +12,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from imgur_mirror.compare.bar_chart import bar_chart
-from imgur_mirror.compare.comparison import (
+from imgur_mirror.compare import (
     Comparison,
+    comparison_charts,
     comparison_headline,
     comparison_markdown,
-    comparison_pictures,
     comparison_rows,
 )
+from imgur_mirror.compare.bar_chart import bar_chart
 from imgur_mirror.models import Download, Outcome, Strategy
 from imgur_mirror.report import (
     PictureLinks,
@@ -348,8 +348,8 @@ def test_verdict(runs, line):
 
 def test_comparison_markdown():
     found = Comparison(tuple(FOUR), notes=("a *note*",))
-    addressed = {name: data_uri(svg) for name, svg in comparison_pictures(found).items()}
-    markdown = comparison_markdown(found, addressed.__getitem__)
+    uris = {name: data_uri(svg) for name, svg in comparison_charts(found).items()}
+    markdown = comparison_markdown(found, uris.__getitem__)
     result, chart, note, table, terms, article = markdown.split("\n\n")
     assert result == comparison_headline(FOUR)
     address = re.fullmatch(r"!\[[^\]]+\]\(data:image/svg\+xml;base64,([A-Za-z0-9+/=]+)\)", chart)

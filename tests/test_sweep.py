@@ -8,16 +8,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imgur_mirror.compare.comparison import (
+from imgur_mirror.compare import (
     Comparison,
+    comparison_charts,
     comparison_markdown,
-    comparison_pictures,
     comparison_rows,
     comparison_text,
+    earlier_in,
+    history_rows,
+    is_sweep,
+    points,
+    side_by_side,
+    slowdowns,
+    sweep_rows,
+    worker_counts,
 )
 from imgur_mirror.compare.curve import curve_chart
-from imgur_mirror.compare.history import earlier_in, history_rows, slowdowns
-from imgur_mirror.compare.points import is_sweep, points, side_by_side, steps, sweep_rows
 from imgur_mirror.models import Outcome, Strategy
 from tests.support.rows import SVG, image, measured, mirror
 
@@ -32,11 +38,11 @@ SWEEP = (
 
 @given(st.integers(1, 256))
 def test_steps_double_up_to_the_bound(most):
-    tried = steps(Strategy.ASYNC, most)
+    tried = worker_counts(Strategy.ASYNC, most)
     assert tried[-1] == most
     assert tried[:-1] == [2**power for power in range(len(tried) - 1)]
     assert len(tried) == 1 or tried[-2] < most <= 2 * tried[-2]
-    assert steps(Strategy.SEQUENTIAL, most) == [1]
+    assert worker_counts(Strategy.SEQUENTIAL, most) == [1]
 
 
 def test_points_are_medians_of_complete_rounds():
@@ -102,12 +108,12 @@ def test_a_sweep_is_reported_with_its_curve_and_a_comparison_without():
     markdown = comparison_markdown(found, lambda name: f"at/{name}")
     assert "(at/comparison.svg)" in markdown
     assert "(at/sweep.svg)" in markdown
-    assert set(comparison_pictures(found)) == {"comparison.svg", "sweep.svg"}
+    assert set(comparison_charts(found)) == {"comparison.svg", "sweep.svg"}
     assert comparison_text(found).count("async") == 3 + 1 + 1
     plain = Comparison(tuple(side_by_side(SWEEP)))
     assert "sweep.svg" not in comparison_markdown(plain, str)
-    assert set(comparison_pictures(plain)) == {"comparison.svg"}
-    assert comparison_pictures(Comparison(())) == {}
+    assert set(comparison_charts(plain)) == {"comparison.svg"}
+    assert comparison_charts(Comparison(())) == {}
 
 
 ROWS = comparison_rows([measured(Strategy.THREADS, 0.25, 3.95)])

@@ -6,7 +6,7 @@ from prefect.logging import get_run_logger
 from prefect.variables import Variable
 
 from flows.support.parameters import Choice
-from imgur_mirror.compare.advice import Advice, BadAdvice, read_advice
+from imgur_mirror.compare import Advice, BadAdvice, read_advice
 from imgur_mirror.models import Strategy
 from imgur_mirror.text import counted, printable
 

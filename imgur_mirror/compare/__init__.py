@@ -1,1 +1,43 @@
-"""Strategies side by side: figures, charts, advice."""
+"""Strategies side by side: their figures, charts and history, and advice which one to use."""
+
+from imgur_mirror.compare.advice import Advice, BadAdvice, advise, read_advice
+from imgur_mirror.compare.comparison import (
+    Comparison,
+    comparison_charts,
+    comparison_headline,
+    comparison_markdown,
+    comparison_rows,
+    comparison_text,
+)
+from imgur_mirror.compare.history import Earlier, earlier_in, history_rows, slowdowns
+from imgur_mirror.compare.points import (
+    Point,
+    is_sweep,
+    points,
+    side_by_side,
+    sweep_rows,
+    worker_counts,
+)
+
+__all__ = [
+    "Advice",
+    "BadAdvice",
+    "Comparison",
+    "Earlier",
+    "Point",
+    "advise",
+    "comparison_charts",
+    "comparison_headline",
+    "comparison_markdown",
+    "comparison_rows",
+    "comparison_text",
+    "earlier_in",
+    "history_rows",
+    "is_sweep",
+    "points",
+    "read_advice",
+    "side_by_side",
+    "slowdowns",
+    "sweep_rows",
+    "worker_counts",
+]

@@ -10,28 +10,28 @@ from imgur_mirror.compare.points import Point
 from imgur_mirror.models import Strategy
 from imgur_mirror.text import counted, join_words, printable
 
-__all__ = ["Advice", "BadAdvice", "advised", "read_advice"]
+__all__ = ["Advice", "BadAdvice", "advise", "read_advice"]
 
-COST = (Strategy.SEQUENTIAL, Strategy.ASYNC, Strategy.THREADS, Strategy.DASK)
+BY_COST = (Strategy.SEQUENTIAL, Strategy.ASYNC, Strategy.THREADS, Strategy.DASK)
 """From cheap to dear: one connection; one thread; a thread, or a process, for each connection."""
 
-NOISE = 1 / 20
-"""Of a time: what several rounds may differ by, whatever their spread is."""
+MIN_TOLERANCE = 1 / 20
+"""Of a time: several rounds may differ by so much, even if their spread is smaller."""
 
 ONE_ROUND = 1 / 10
-"""Of a time: what one round cannot tell apart."""
+"""Of a time: a smaller difference cannot be seen in one round."""
 
-MOST = 1 / 5
-"""Of a time: no spread hides more. One round that stalled would else make all strategies level."""
+MAX_TOLERANCE = 1 / 5
+"""Of a time: otherwise one round that stalled would make all strategies equally quick."""
 
 
 class BadAdvice(ValueError):
-    """What should be advice is none; the message is a sentence that says why."""
+    """A value is not advice; the message is a sentence that says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """What a comparison comes to; `when` is in UTC, `images_per_second` over the whole time."""
+    """The result of a comparison; `when` is in UTC, `images_per_second` over the whole time."""
 
     strategy: Strategy
     workers: Annotated[int, Field(ge=1, strict=True)]
@@ -54,10 +54,10 @@ _ADVICE = TypeAdapter(Advice)
 
 
 def read_advice(value: object) -> Advice:
-    """Read advice that was stored as JSON, and may have been edited by hand; text is parsed.
+    """Read advice that was stored as JSON, and may have been edited by hand; parse it if text.
 
     Raises:
-        BadAdvice: where it names no strategy, or no number of workers.
+        BadAdvice: if it names no strategy, or no number of workers.
     """
     try:
         if isinstance(value, str):
@@ -69,17 +69,17 @@ def read_advice(value: object) -> Advice:
         raise BadAdvice(printable(f"{where}: {first['msg']}")) from error
 
 
-def advised(measured: Sequence[Point], album: str, when: str) -> Advice | None:
+def advise(measured: Sequence[Point], album: str, when: str) -> Advice | None:
     """Choose the fewest workers, then the cheapest strategy, of those as quick as the quickest.
 
-    Quick is the whole time, start-up included: what one waits for, for albums like this one. None
-    where fewer than two strategies have figures.
+    It compares whole times, start-up included: that is what one waits for. None if fewer than two
+    strategies have figures.
     """
     if len({point.strategy for point in measured}) < 2:
         return None
     best = min(measured, key=lambda point: point.total)
     level = [point for point in measured if point.total <= best.total + _tolerance(best)]
-    chosen = min(level, key=lambda point: (point.workers, COST.index(point.strategy)))
+    chosen = min(level, key=lambda point: (point.workers, BY_COST.index(point.strategy)))
     return Advice(
         strategy=chosen.strategy,
         workers=chosen.workers,
@@ -91,24 +91,24 @@ def advised(measured: Sequence[Point], album: str, when: str) -> Advice | None:
 
 
 def _tolerance(best: Point) -> float:
-    """Seconds by which a total may be above the best and still be as good."""
+    """Give the seconds by which a total may be above the best and still be as good."""
     if best.rounds == 1:
         return best.total * ONE_ROUND
-    return min(max(best.spread, best.total * NOISE), best.total * MOST)
+    return min(max(best.spread, best.total * MIN_TOLERANCE), best.total * MAX_TOLERANCE)
 
 
 def _why(chosen: Point, measured: Sequence[Point], level: Sequence[Point]) -> str:
-    said = [
+    reasons = [
         f"{_figure(chosen.rate)} images/s",
         _more_workers(chosen, measured),
         _others(chosen, measured, level),
         _longer_albums(chosen, measured),
     ]
-    return "; ".join(filter(None, said))
+    return "; ".join(filter(None, reasons))
 
 
 def _more_workers(chosen: Point, measured: Sequence[Point]) -> str:
-    """What is known of other numbers of workers under the same strategy, which sequential lacks."""
+    """Say what other numbers of workers bring under the same strategy; sequential has only one."""
     tried = [point.workers for point in measured if point.strategy is chosen.strategy]
     if chosen.strategy is Strategy.SEQUENTIAL:
         return ""
@@ -121,22 +121,22 @@ def _more_workers(chosen: Point, measured: Sequence[Point]) -> str:
 
 
 def _others(chosen: Point, measured: Sequence[Point], level: Sequence[Point]) -> str:
-    """The strategies that are no quicker, and how much longer those take that are slower."""
-    rest = [one for one in Strategy if one in {point.strategy for point in measured}]
-    rest.remove(chosen.strategy)
-    same = [one for one in rest if one in {point.strategy for point in level}]
-    said = [f"{join_words(same)} {'is' if len(same) == 1 else 'are'} no quicker"] if same else []
-    slower = [one for one in rest if one not in same]
-    for strategy in slower:
-        fastest = min(point.total for point in measured if point.strategy is strategy)
-        takes = "takes " if strategy is slower[0] else ""
-        as_long = " as long" if strategy is slower[0] else ""
-        said.append(f"{strategy} {takes}{fastest / chosen.total:.1f} ×{as_long}")
-    return join_words(said)
+    """Say which strategies are no quicker, and how much longer the slower ones take."""
+    others = [one for one in Strategy if one in {point.strategy for point in measured}]
+    others.remove(chosen.strategy)
+    same = [one for one in others if one in {point.strategy for point in level}]
+    parts = [f"{join_words(same)} {'is' if len(same) == 1 else 'are'} no quicker"] if same else []
+    verb, unit = "takes ", " as long"
+    for strategy in others:
+        if strategy not in same:
+            fastest = min(point.total for point in measured if point.strategy is strategy)
+            parts.append(f"{strategy} {verb}{fastest / chosen.total:.1f} ×{unit}")
+            verb = unit = ""
+    return join_words(parts)
 
 
 def _longer_albums(chosen: Point, measured: Sequence[Point]) -> str:
-    """From which size on another is quicker, which starts later and downloads faster."""
+    """Say from which size on another is quicker, which starts later but downloads faster."""
     sizes = {
         point: _break_even(chosen, point)
         for point in measured
@@ -145,7 +145,9 @@ def _longer_albums(chosen: Point, measured: Sequence[Point]) -> str:
     known = {point: size for point, size in sizes.items() if size}
     if not known:
         return ""
-    point = min(known, key=lambda point: (known[point], COST.index(point.strategy), point.workers))
+    point = min(
+        known, key=lambda point: (known[point], BY_COST.index(point.strategy), point.workers)
+    )
     return (
         f"from about {counted(known[point], 'image')} on, {_named(point.strategy, point.workers)}"
         " would make up for starting later"
@@ -153,7 +155,7 @@ def _longer_albums(chosen: Point, measured: Sequence[Point]) -> str:
 
 
 def _break_even(chosen: Point, other: Point) -> int:
-    """Images of this kind from which `other` is quicker, in two digits; 0 where it never is."""
+    """Give the images from which `other` is quicker, in two digits; 0 if it never is."""
     later = (other.total - other.download) - (chosen.total - chosen.download)
     gained = 1 / chosen.download_rate - 1 / other.download_rate
     return round(float(f"{later / gained:.2g}")) if later > 0 and gained > 0 else 0

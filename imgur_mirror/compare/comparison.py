@@ -1,4 +1,4 @@
-"""What the same album under several strategies has to say: rows, a verdict, Markdown."""
+"""The same album under several strategies: rows, a verdict and a report in Markdown."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
@@ -18,15 +18,15 @@ __all__ = [
     "CHART",
     "CURVE",
     "Comparison",
+    "comparison_charts",
     "comparison_headline",
     "comparison_markdown",
-    "comparison_pictures",
     "comparison_rows",
     "comparison_text",
 ]
 
 CHART, CURVE = "comparison.svg", "sweep.svg"
-"""The names of the pictures."""
+"""The file names of the charts."""
 
 ARTICLE = (
     "For comparison: the article this grew out of measured 48 s one after another, 19 s with"
@@ -57,7 +57,7 @@ SLOWER = (
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The runs of one album, what earlier comparisons of it took, and what is to be noted."""
+    """The runs of one album, the times of earlier comparisons of it, advice and notes."""
 
     runs: tuple[Mirrored, ...]
     earlier: tuple[Earlier, ...] = ()
@@ -66,12 +66,12 @@ class Comparison:
 
     @property
     def rows(self) -> list[Row]:
-        """A row for each strategy; after a sweep, with the most workers that it had."""
+        """A row for each strategy; after a sweep, for its runs with the most workers."""
         return comparison_rows(side_by_side(self.runs))
 
     @property
     def sweep(self) -> list[Row]:
-        """A row for each strategy and number of workers; none where there was no sweep."""
+        """A row for each strategy and number of workers; none without a sweep."""
         return sweep_rows(points(self.runs)) if is_sweep(self.runs) else []
 
     @property
@@ -80,17 +80,22 @@ class Comparison:
         return history_rows(self.rows, self.earlier)
 
     @property
-    def said(self) -> list[str]:
+    def headline(self) -> str:
+        """Which strategy is fastest, in one line."""
+        return comparison_headline(side_by_side(self.runs))
+
+    @property
+    def remarks(self) -> list[str]:
         """What follows the headline: what to use, what became slower, and the notes."""
         use = [f"Use {self.advice.sentence}"] if self.advice else []
         return [*use, *slowdowns(self.history), *self.notes]
 
 
 def comparison_rows(runs: Sequence[Mirrored]) -> list[Row]:
-    """A row for each strategy; each figure is its median over the strategy's rounds.
+    """Give a row for each strategy; each figure is its median over the strategy's rounds.
 
-    `rounds` and `spread s`, the slowest total less the fastest, are there when any strategy ran
-    more than once. What cannot be known, such as a rate over no time, is empty.
+    If any strategy ran more than once, there are `rounds` and `spread s`, the slowest total less
+    the fastest. What cannot be known, such as a rate over no time, is empty.
     """
     rounds = {strategy: _of(strategy, runs) for strategy in Strategy}
     baseline = [run.timings.total for run in rounds[Strategy.SEQUENTIAL]]
@@ -103,7 +108,7 @@ def comparison_rows(runs: Sequence[Mirrored]) -> list[Row]:
 
 
 def comparison_headline(runs: Sequence[Mirrored]) -> str:
-    """Which strategy is fastest here, in one line; says so when the figures can't tell.
+    """Say in one line which strategy is fastest, or that the figures cannot tell.
 
     A strategy that left an image out in any round is named, and not compared.
     """
@@ -116,22 +121,22 @@ def comparison_headline(runs: Sequence[Mirrored]) -> str:
     return _verdict(rows) + (f"; {incomplete}" if broken else "")
 
 
-def comparison_markdown(found: Comparison, addressed: Callable[[str], str]) -> str:
-    """The report of a comparison: the result, the charts, the figures, and what they mean.
+def comparison_markdown(found: Comparison, uri_of: Callable[[str], str]) -> str:
+    """Give the report of a comparison: the result, the charts, the figures, what they mean.
 
-    `addressed` gives the address of a picture by its name.
+    `uri_of` gives the URI of a chart by its file name.
     """
     rows = found.rows
-    headline = comparison_headline(side_by_side(found.runs))
+    headline = found.headline
     if not rows:
         return f"{headline}\n"
     blocks = [
         headline,
-        f"![seconds by strategy, start-up and download]({addressed(CHART)})",
-        "\n".join(f"- {escape(note)}" for note in found.said),
+        f"![seconds by strategy, start-up and download]({uri_of(CHART)})",
+        "\n".join(f"- {escape(note)}" for note in found.remarks),
         markdown_table(rows),
         f"{TERMS} {MEDIANS}" if "rounds" in rows[0] else TERMS,
-        *_sweep_blocks(found, addressed),
+        *_sweep_blocks(found, uri_of),
         "" if found.sweep or not found.advice else CHOICE,
         *_history_blocks(found),
         f"*{ARTICLE}*",
@@ -139,28 +144,28 @@ def comparison_markdown(found: Comparison, addressed: Callable[[str], str]) -> s
     return "\n\n".join(block for block in blocks if block) + "\n"
 
 
-def comparison_pictures(found: Comparison) -> dict[str, str]:
-    """The SVG text of every picture of the report, by its name."""
-    pictures = {CHART: bar_chart(found.rows)} if found.runs else {}
+def comparison_charts(found: Comparison) -> dict[str, str]:
+    """Give the SVG text of every chart of the report, by its file name."""
+    charts = {CHART: bar_chart(found.rows)} if found.runs else {}
     if found.sweep:
         measured = points(found.runs)
         advised = found.advice and (found.advice.strategy, found.advice.workers)
         chosen = (point for point in measured if (point.strategy, point.workers) == advised)
-        pictures[CURVE] = curve_chart(measured, next(chosen, None))
-    return pictures
+        charts[CURVE] = curve_chart(measured, next(chosen, None))
+    return charts
 
 
 def comparison_text(found: Comparison) -> str:
-    """The tables as plain text, and the lines that they come to."""
-    lines = "\n".join([comparison_headline(side_by_side(found.runs)), *found.said])
+    """Give the tables as plain text, and the headline and remarks below them."""
+    lines = "\n".join([found.headline, *found.remarks])
     tables = map(text_table, filter(None, (found.sweep, found.rows, found.history)))
     return "\n\n".join([*tables, lines])
 
 
-def _sweep_blocks(found: Comparison, addressed: Callable[[str], str]) -> list[str]:
+def _sweep_blocks(found: Comparison, uri_of: Callable[[str], str]) -> list[str]:
     if not found.sweep:
         return []
-    curve = f"![images a second by number of workers]({addressed(CURVE)})"
+    curve = f"![images a second by number of workers]({uri_of(CURVE)})"
     return ["## More workers", curve, markdown_table(found.sweep), CHOICE]
 
 
@@ -174,7 +179,7 @@ def _of(strategy: Strategy, runs: Iterable[Mirrored]) -> list[Mirrored]:
 
 
 def _comparison_row(rounds: Sequence[Mirrored], baseline: Sequence[float]) -> Row:
-    """One strategy's figures; `baseline` holds the totals of `sequential`, if it ran."""
+    """Give one strategy's figures; `baseline` holds the totals of `sequential`, if it ran."""
     times = [run.timings for run in rounds]
     total = median(timing.total for timing in times)
     images = [_rate(len(run.having(Outcome.DOWNLOADED)), run) for run in rounds]
@@ -186,8 +191,8 @@ def _comparison_row(rounds: Sequence[Mirrored], baseline: Sequence[float]) -> Ro
         "start-up s": round(max(median(timing.startup for timing in times), 0.0), 3),
         "download s": round(max(median(timing.download for timing in times), 0.0), 3),
         "total s": round(max(total, 0.0), 3),
-        "images/s": _middle(images),
-        "MB/s": _middle(megabytes),
+        "images/s": _median_cell(images),
+        "MB/s": _median_cell(megabytes),
         "speed-up": round(median(baseline) / total, 2) if baseline and total > 0 else "",
         "slowest image": _slowest_image(rounds),
         "images": round(median(len(run.having(Outcome.DOWNLOADED)) for run in rounds)),
@@ -195,17 +200,17 @@ def _comparison_row(rounds: Sequence[Mirrored], baseline: Sequence[float]) -> Ro
 
 
 def _rate(amount: float, run: Mirrored) -> float | None:
-    """So much a second of the download; None for a download that took no time."""
+    """Give an amount per second of the download; None if that took no time."""
     return amount / run.timings.download if run.timings.download > 0 else None
 
 
-def _middle(figures: Iterable[float | None]) -> Cell:
+def _median_cell(figures: Iterable[float | None]) -> Cell:
     known = [figure for figure in figures if figure is not None]
     return round(median(known), 2) if known else ""
 
 
 def _slowest_image(rounds: Iterable[Mirrored]) -> str:
-    """The image with the longest median over the rounds, and that median."""
+    """Name the image with the longest median over the rounds, and that median."""
     seconds: defaultdict[str, list[float]] = defaultdict(list)
     for run in rounds:
         for download in run.having(Outcome.DOWNLOADED):
@@ -217,7 +222,7 @@ def _slowest_image(rounds: Iterable[Mirrored]) -> str:
 
 
 def _verdict(rows: Sequence[Row]) -> str:
-    """The sentence for complete strategies, given from fast to slow."""
+    """Give the sentence for complete strategies, whose rows are sorted from fast to slow."""
     best, *others = rows
     if not others:
         return f"{best['strategy']} took {duration(_total(best))}, with nothing to compare it to"
@@ -234,13 +239,13 @@ def _verdict(rows: Sequence[Row]) -> str:
 
 
 def _level(best: Row, row: Row) -> bool:
-    """Whether two totals differ by no more than chance: the spread, or a tenth in one round."""
+    """Say whether two totals may differ by chance: by the spread, or a tenth in one round."""
     spreads = [float(each["spread s"]) for each in (best, row) if each.get("rounds", 1) != 1]
     return _total(row) - _total(best) <= max(spreads, default=_total(best) / 10)
 
 
 def _against(best: Row, slower: Sequence[Row]) -> str:
-    """The other side: one after another where that was measured, else the slowest."""
+    """Compare the best to sequential if that was measured, else to the slowest."""
     if not slower:
         return ""
     other = next((row for row in slower if row["strategy"] == Strategy.SEQUENTIAL), slower[-1])

@@ -1,4 +1,4 @@
-"""A comparison beside the earlier ones of the same album: what takes longer than it did."""
+"""A comparison beside the earlier ones of the same album, and what has become slower since."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -10,18 +10,18 @@ from imgur_mirror.text import duration
 
 __all__ = ["Earlier", "earlier_in", "history_rows", "slowdowns"]
 
-ENOUGH = 1 / 10
-"""Of the median: no less is called a slowdown, however close together the earlier ones were."""
+MIN_SLOWDOWN = 1 / 10
+"""Of the median: less is no slowdown, however small the spread of the earlier ones is."""
 
 Trial = tuple[Strategy, int, int]
-"""A strategy, its workers, and the images that it fetched: only the same are compared."""
+"""A strategy, its workers and the images that it fetched: only equal trials are compared."""
 
 Earlier = dict[Trial, float]
 """The totals of one earlier comparison, in seconds."""
 
 
 def earlier_in(table: object) -> Earlier:
-    """Read the rows that a comparison left, as JSON or as text; what is no such row is skipped."""
+    """Read the rows that a comparison left, as values or as JSON text; skip what is no such row."""
     try:
         rows = json.loads(table) if isinstance(table, str) else table
     except (ValueError, RecursionError):
@@ -44,40 +44,40 @@ def _figures(row: object) -> tuple[Trial, float] | None:
 
 
 def history_rows(rows: Iterable[Row], earlier: Sequence[Earlier]) -> list[Row]:
-    """The rows of a comparison beside the median of the earlier ones that did the same.
+    """Give the rows of a comparison beside the median of the earlier comparisons.
 
-    None for a strategy that never did: with the same workers, for as many images. Times are in
-    seconds; `spread s` is the slowest of the earlier ones less the fastest.
+    A strategy has no row if it never ran with the same workers for as many images before. Times
+    are in seconds; `spread before s` is the slowest of the earlier ones less the fastest.
     """
-    return [found for row in rows for found in _beside(row, earlier)]
+    return list(filter(None, (_history_row(row, earlier) for row in rows)))
 
 
-def _beside(row: Row, earlier: Sequence[Earlier]) -> list[Row]:
-    now = _figures(row)
-    before = [each[now[0]] for each in earlier if now and now[0] in each]
-    if now is None or not before:
-        return []
-    change = now[1] - median(before)
-    return [
-        {
-            "strategy": now[0][0].value,
-            "workers": now[0][1],
-            "now s": round(now[1], 3),
-            "median before s": round(median(before), 3),
-            "change s": round(change, 3),
-            "spread before s": round(max(before) - min(before), 3),
-            "comparisons before": len(before),
-        }
-    ]
+def _history_row(row: Row, earlier: Sequence[Earlier]) -> Row | None:
+    figures = _figures(row)
+    if figures is None:
+        return None
+    trial, now = figures
+    before = [totals[trial] for totals in earlier if trial in totals]
+    if not before:
+        return None
+    return {
+        "strategy": trial[0].value,
+        "workers": trial[1],
+        "now s": round(now, 3),
+        "median before s": round(median(before), 3),
+        "change s": round(now - median(before), 3),
+        "spread before s": round(max(before) - min(before), 3),
+        "comparisons before": len(before),
+    }
 
 
 def slowdowns(history: Iterable[Row]) -> list[str]:
-    """A sentence for each strategy that took longer than its earlier spread explains."""
+    """Give a sentence for each strategy that took longer than its earlier spread explains."""
     return [_sentence(row) for row in history if float(row["change s"]) > _margin(row)]
 
 
 def _margin(row: Row) -> float:
-    return max(float(row["spread before s"]), float(row["median before s"]) * ENOUGH)
+    return max(float(row["spread before s"]), float(row["median before s"]) * MIN_SLOWDOWN)
 
 
 def _sentence(row: Row) -> str:

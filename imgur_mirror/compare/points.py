@@ -1,4 +1,4 @@
-"""The same album with more and more workers: which numbers to try, and what each brought."""
+"""The same album with more and more workers: which numbers to try, and the figures of each."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from statistics import median
 from imgur_mirror.models import Mirrored, Outcome, Strategy
 from imgur_mirror.report.tables import Row
 
-__all__ = ["Point", "is_sweep", "points", "side_by_side", "steps", "sweep_rows"]
+__all__ = ["Point", "is_sweep", "points", "side_by_side", "sweep_rows", "worker_counts"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,41 +28,41 @@ class Point:
 
     @property
     def rate(self) -> float:
-        """Images a second of the whole time; none over no time."""
+        """Images a second over the whole time; 0 if that is 0."""
         return self.images / self.total if self.total > 0 else 0.0
 
     @property
     def download_rate(self) -> float:
-        """Images a second from the first request to the last file in place."""
+        """Images a second from the first request to the last file; 0 if that took no time."""
         return self.images / self.download if self.download > 0 else 0.0
 
 
-def steps(strategy: Strategy, most: int) -> list[int]:
-    """1, 2, 4, … and `most`; sequential always has one worker."""
+def worker_counts(strategy: Strategy, largest: int) -> list[int]:
+    """Give 1, 2, 4, … and `largest`; sequential always has one worker."""
     if strategy is Strategy.SEQUENTIAL:
         return [1]
-    return [*(2**power for power in range((most - 1).bit_length())), most]
+    return [*(2**power for power in range((largest - 1).bit_length())), largest]
 
 
 def is_sweep(runs: Iterable[Mirrored]) -> bool:
-    """Whether any strategy ran with more than one number of workers."""
+    """Say whether any strategy ran with more than one number of workers."""
     pairs = {(run.strategy, run.workers) for run in runs}
     return len(pairs) > len({strategy for strategy, _ in pairs})
 
 
 def side_by_side(runs: Sequence[Mirrored]) -> list[Mirrored]:
-    """The runs of each strategy with the most workers that it had: a comparison without a sweep."""
-    most: dict[Strategy, int] = {}
+    """Give the runs of each strategy with the most workers that it had, as without a sweep."""
+    largest: dict[Strategy, int] = {}
     for run in runs:
-        most[run.strategy] = max(run.workers, most.get(run.strategy, 0))
-    return [run for run in runs if run.workers == most[run.strategy]]
+        largest[run.strategy] = max(run.workers, largest.get(run.strategy, 0))
+    return [run for run in runs if run.workers == largest[run.strategy]]
 
 
 def points(runs: Iterable[Mirrored]) -> list[Point]:
-    """What each strategy did with each number of workers, in that order.
+    """Give the figures of each strategy with each number of workers, in that order.
 
-    Left out are those that failed an image in any round, and those that fetched none: what is
-    left undone takes no time.
+    It leaves out what failed an image in any round, and what fetched none: to do nothing takes no
+    time.
     """
     rounds: dict[tuple[Strategy, int], list[Mirrored]] = {}
     for run in runs:
@@ -93,7 +93,7 @@ def _point(rounds: Sequence[Mirrored]) -> Point:
 
 
 def sweep_rows(measured: Iterable[Point]) -> list[Row]:
-    """A row for each point; `images/s` is over the whole time, as in the curve and the advice."""
+    """Give a row for each point; `images/s` is over the whole time, as in curve and advice."""
     return [
         {
             "strategy": point.strategy.value,
