@@ -14,7 +14,7 @@ import pytest
 from markdown_it import MarkdownIt
 from PIL import Image as Picture
 
-from imgur_mirror.models import Album, Download, Image, Mirrored, Outcome, Strategy, Timings
+from imgur_mirror.models import Album, Image
 from imgur_mirror.report.contact_sheet import (
     CONTACT_SHEET,
     Sheet,
@@ -25,6 +25,8 @@ from imgur_mirror.report.contact_sheet import (
 from imgur_mirror.report.report_folder import REPORTS, read_report, write_report
 from imgur_mirror.report.thumbnails import SIDE, thumbnails
 from imgur_mirror.store import StoreError, album_folder
+from tests.support.rows import image as row
+from tests.support.rows import mirror
 
 
 @pytest.fixture
@@ -55,17 +57,8 @@ def mirrored(*names, title=None, md5="0", titles=None):
         Image(id=name.partition(".")[0], link="", name=name, title=(titles or {}).get(name))
         for name in names
     ]
-    rows = [
-        Download(id=image.id, name=image.name, outcome=Outcome.DOWNLOADED, md5=md5)
-        for image in images
-    ]
-    return Mirrored(
-        album=Album(id="album", title=title, images=tuple(images)),
-        strategy=Strategy.ASYNC,
-        workers=1,
-        downloads=tuple(rows),
-        timings=Timings(0, 0, 1),
-    )
+    album = Album(id="album", title=title, images=tuple(images))
+    return mirror(*(row(name, md5=md5) for name in names), album=album)
 
 
 def opened(thumbnail):
@@ -142,7 +135,7 @@ def endless_scans(side=5000, scans=3000):
     return data[:start] + (data[start:-2]) * scans + b"\xff\xd9"
 
 
-def test_what_is_no_decent_picture_has_none_and_stops_no_other(folder):
+def test_a_file_that_is_no_decent_picture_has_no_thumbnail_and_stops_no_other(folder):
     whole = encoded("PNG")
     put(
         folder,
@@ -171,7 +164,7 @@ def test_a_picture_that_takes_too_long_costs_itself_only(folder):
     assert good is not None
 
 
-def test_no_time_no_thumbnails(folder):
+def test_without_time_there_are_no_thumbnails(folder):
     put(folder, good=encoded("JPEG"))
     assert thumbnails([folder.path / "good"] * 3, seconds=0) == [None, None, None]
     assert thumbnails([]) == []
@@ -198,7 +191,7 @@ def test_the_tiles_lead_to_the_stored_files_in_the_order_of_the_album(folder):
     assert sorted(path.name for path in written.parent.iterdir()) == [CONTACT_SHEET]
 
 
-def test_nothing_is_made_again_before_something_changes(folder):
+def test_a_sheet_is_not_made_again_before_something_changes(folder):
     put(folder, a__jpg=encoded("JPEG"))
     assert contact_sheet(mirrored("a.jpg"), folder) is not None
     before = page(folder, CONTACT_SHEET).stat()
@@ -276,14 +269,14 @@ def test_titles_and_names_stay_text(folder):
     assert "javascript" not in "".join(re.findall(r'(?:href|src)="([^"]*)"', rendered))
 
 
-def test_a_page_that_cannot_be_written_says_why(folder):
+def test_a_sheet_that_cannot_be_written_raises_an_error_that_says_why(folder):
     (folder.path.parent / "_reports").write_text("in the way")
     put(folder, a__jpg=encoded("JPEG"))
     with pytest.raises(StoreError, match="_reports"):
         contact_sheet(mirrored("a.jpg"), folder)
 
 
-def test_a_page_is_replaced_as_a_whole(folder):
+def test_a_report_file_is_replaced_as_a_whole(folder):
     write_report(folder, "report.md", "one")
     write_report(folder, "report.md", "two")
     assert read_report(folder, "report.md") == "two"

@@ -78,7 +78,7 @@ def bars(svg):
     return found
 
 
-def test_what_matters_comes_first():
+def test_image_rows_begin_with_what_matters():
     rows = image_rows(MIXED)
     assert [row["file"] for row in rows] == [
         "fail001.jpg",
@@ -102,7 +102,7 @@ def test_what_matters_comes_first():
     assert image_rows(MIXED, limit=2) == rows[:2]
 
 
-def test_image_without_a_name_goes_by_its_id():
+def test_an_image_without_a_name_goes_by_its_id():
     nameless = Download(
         id="../evil", name="", outcome=Outcome.FAILED, error="no\nfile\tname\x1b[2J"
     )
@@ -110,7 +110,7 @@ def test_image_without_a_name_goes_by_its_id():
     assert (row["file"], row["error"]) == ("../evil", "no file name [2J")
 
 
-def test_headline():
+def test_the_headline_counts_each_outcome_and_says_how_long_it_took():
     downloaded = [image(f"image{i:02}.jpg", seconds=1, bytes=212_000) for i in range(58)]
     lost = image("g.jpg", Outcome.GONE), image("f.jpg", Outcome.FAILED)
     assert mirror_headline(mirror(*downloaded, *lost)) == (
@@ -132,14 +132,14 @@ def test_headline():
         (0, 0, "the album is empty"),
     ],
 )
-def test_nothing_to_do(unchanged, gone, line):
+def test_the_headline_of_a_run_that_fetched_nothing_says_what_is_there(unchanged, gone, line):
     rows = [image(f"{i}.jpg", Outcome.UNCHANGED) for i in range(unchanged)]
     rows += [image(f"g{i}.jpg", Outcome.GONE) for i in range(gone)]
     assert mirror_headline(mirror(*rows)) == f"PdA9Amq: {line}"
     assert missing_text(mirror(*rows)) is None
 
 
-def test_missing_names_ten_and_counts_the_rest():
+def test_missing_names_ten_images_and_counts_the_rest():
     failed = [image(f"{i:02}.jpg", Outcome.FAILED, error="HTTP 503.") for i in range(12)]
     names = ", ".join(f"{i:02}.jpg (HTTP 503)" for i in range(10))
     assert missing_text(mirror(image("ok.jpg"), *failed)) == (
@@ -152,7 +152,7 @@ def test_missing_names_ten_and_counts_the_rest():
     )
 
 
-def test_mirror_markdown():
+def test_the_report_of_a_mirror_has_its_result_notes_and_tables():
     markdown = mirror_markdown(MIXED, notes=["the manifest was damaged | set aside"])
     assert markdown.startswith(mirror_headline(MIXED) + "\n\n")
     assert "\n- the manifest was damaged &#124; set aside\n" in markdown
@@ -201,7 +201,7 @@ def test_long_lists_are_cut_and_counted():
     assert "\n\nand 10 more\n" in markdown
 
 
-def test_markdown_of_an_empty_album():
+def test_the_report_of_an_empty_album_says_that_it_is_empty():
     assert mirror_markdown(mirror()).startswith("PdA9Amq: the album is empty\n")
 
 
@@ -221,7 +221,7 @@ def test_text_from_outside_stays_text(title, error, note):
     assert tags <= {"p", "ul", "li", "h2", "table", "thead", "tbody", "tr", "th", "td"}
 
 
-def test_comparison_of_one_round():
+def test_a_comparison_of_one_round_has_a_row_for_each_strategy_in_order():
     rows = comparison_rows([FOUR[3], *FOUR[:3]])
     assert [row["strategy"] for row in rows] == ["sequential", "threads", "dask", "async"]
     assert list(rows[0].items()) == [
@@ -240,7 +240,7 @@ def test_comparison_of_one_round():
     assert [row["MB/s"] for row in rows] == [0.42, 1.14, 1.33, 2.0]
 
 
-def test_comparison_takes_medians_over_rounds():
+def test_a_comparison_of_several_rounds_has_medians_and_spread():
     rounds = [
         measured(Strategy.ASYNC, 0.5, 1.0, slowest=1),
         measured(Strategy.ASYNC, 0.25, 4.0, slowest=2),
@@ -267,7 +267,7 @@ def test_comparison_takes_medians_over_rounds():
     assert "median of its rounds" not in comparison_markdown(Comparison(tuple(FOUR)), str)
 
 
-def test_comparison_without_anything_to_divide_by():
+def test_a_comparison_of_runs_that_took_no_time_leaves_rates_empty():
     empty = mirror(strategy=Strategy.DASK, startup=0, download=0)
     (row,) = comparison_rows([empty])
     unknown = [row[name] for name in ("images/s", "MB/s", "speed-up", "slowest image")]
@@ -283,7 +283,7 @@ def test_comparison_without_anything_to_divide_by():
     ElementTree.fromstring(bar_chart(comparison_rows(both)))
 
 
-def test_text_table():
+def test_a_text_table_aligns_figures_and_leaves_unknown_cells_empty():
     assert text_table(comparison_rows([FOUR[0], FOUR[3], FOUR[3]])) == (
         "strategy    workers  start-up s  download s  total s  images/s  MB/s  speed-up"
         "  slowest image       images  rounds  spread s\n"
@@ -342,11 +342,11 @@ def test_text_table():
         ([mirror(image("a.jpg", Outcome.FAILED))], "async left images out and cannot be compared"),
     ],
 )
-def test_verdict(runs, line):
+def test_the_verdict_names_the_fastest_or_those_that_are_level(runs, line):
     assert comparison_headline(runs) == line
 
 
-def test_comparison_markdown():
+def test_the_report_of_a_comparison_has_verdict_chart_notes_and_table():
     found = Comparison(tuple(FOUR), notes=("a *note*",))
     uris = {name: data_uri(svg) for name, svg in comparison_charts(found).items()}
     markdown = comparison_markdown(found, uris.__getitem__)
@@ -367,7 +367,7 @@ def test_comparison_markdown():
     assert re.findall(r"(\d+) s ", article) == ["48", "19", "14", "14"]
 
 
-def test_chart_is_drawn_to_scale():
+def test_the_bar_chart_is_drawn_to_scale():
     rows = comparison_rows(FOUR)
     drawn = bars(bar_chart(rows))
     assert set(drawn) == {(part, row["strategy"]) for part in PARTS for row in rows}
@@ -380,7 +380,7 @@ def test_chart_is_drawn_to_scale():
         assert end - origin == pytest.approx(row["total s"] * unit, rel=0.01)
 
 
-def test_chart_says_its_figures():
+def test_the_bar_chart_says_its_figures():
     svg = bar_chart(comparison_rows(FOUR))
     labels = [text.text for text in ElementTree.fromstring(svg).iter(f"{SVG}text")]
     for label in (
@@ -399,11 +399,11 @@ def test_chart_says_its_figures():
     assert len(svg) < 40_000
 
 
-def test_chart_is_the_same_each_time():
+def test_the_bar_chart_is_the_same_each_time():
     assert bar_chart(comparison_rows(FOUR)) == bar_chart(comparison_rows(FOUR))
 
 
-def test_data_uri():
+def test_a_data_uri_holds_the_picture():
     assert data_uri("<svg/>") == "data:image/svg+xml;base64,PHN2Zy8+"
 
 
@@ -434,5 +434,5 @@ def test_reports_cost_no_chart_library_to_import():
         (12000, "3 h 20 min"),
     ],
 )
-def test_duration(seconds, text):
+def test_a_duration_is_shown_in_the_units_of_its_size(seconds, text):
     assert duration(seconds) == text

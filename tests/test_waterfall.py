@@ -5,9 +5,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from imgur_mirror.models import Album, Download, Mirrored, Outcome, Strategy, Timings
+from imgur_mirror.models import Album, Download, Outcome
 from imgur_mirror.report.waterfall import waterfall
-from tests.support.rows import BEGAN, SVG
+from tests.support.rows import BEGAN, SVG, mirror
 
 KINDS = ("waiting", "transfer", "several-requests", "no-file", "idle", "queued")
 
@@ -26,16 +26,8 @@ def image(key, start, end, first_byte=None, worker="1", attempts=1, outcome=Outc
 
 
 def run(*downloads, album="PdA9Amq", workers=4):
-    asked = [row for row in downloads if row.started is not None]
-    first = min((row.started for row in asked), default=BEGAN)
-    ended = max((row.finished for row in asked), default=BEGAN)
-    return Mirrored(
-        album=Album(id=album),
-        strategy=Strategy.ASYNC,
-        workers=workers,
-        downloads=downloads,
-        timings=Timings(began=BEGAN, first_request=first, ended=ended),
-    )
+    first = min((row.started for row in downloads if row.started is not None), default=BEGAN)
+    return mirror(*downloads, workers=workers, startup=first - BEGAN, album=Album(id=album))
 
 
 def bars(svg):

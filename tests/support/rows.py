@@ -14,11 +14,17 @@ def image(name, outcome=Outcome.DOWNLOADED, seconds=None, **more):
 
 
 def mirror(
-    *downloads, strategy=Strategy.ASYNC, workers=16, startup=1.125, download=3.125, title=None
+    *downloads,
+    strategy=Strategy.ASYNC,
+    workers=16,
+    startup=1.125,
+    download=3.125,
+    title=None,
+    album=None,
 ):
     first = BEGAN + startup
     return Mirrored(
-        album=Album(id="PdA9Amq", title=title),
+        album=album or Album(id="PdA9Amq", title=title),
         strategy=strategy,
         workers=workers,
         downloads=downloads,
