@@ -52,7 +52,7 @@ def downloads(call: Call) -> dict[str, float]:
     """Time the subflow of the downloads, with the start and the end of its task runner."""
     settings = read_settings()
     album = fetch_album(parse_address(call.album), settings.access)
-    with album_folder(str(call.folder), album.id).opened() as folder:
+    with album_folder(str(call.folder), album.id).start_run() as folder:
         alone = call.strategy is Strategy.SEQUENTIAL
         splitting = None if alone else Splitting(settings.split_bytes, call.workers)
         todo = plan(album, {}, {}, settings.max_task_runs, splitting)

@@ -98,7 +98,7 @@ def _outcomes(
 
 def _lost(batch: Batch, error: Exception, folder: AlbumFolder) -> tuple[Download, ...]:
     """Take what the journal says where a task run ended without a result: killed, or a fault."""
-    known = folder.outcomes(batch.name)
+    known = folder.run_state.outcomes(batch.name)
     said = f"its task run ended with {type(error).__name__}: {error}"
     whole_instead = [row for (_, offset), row in known.items() if offset is None]
     return (

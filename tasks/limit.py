@@ -6,8 +6,6 @@ whole ones: small or frequent questions would leave much of the rate unused. So 
 `rate_limit`, which waits longer the more others wait.
 """
 
-import os
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from http import HTTPStatus
@@ -19,9 +17,7 @@ from prefect.exceptions import ObjectNotFound
 from imgur_mirror.download import Batch
 from imgur_mirror.download.turns import Turn
 from imgur_mirror.settings import BadSettings, Wire
-from imgur_mirror.store import AlbumFolder
-from imgur_mirror.store.base import Outcomes
-from imgur_mirror.store.fs import try_lock
+from imgur_mirror.store import AlbumFolder, Outcomes
 
 __all__ = ["Limit", "limited"]
 
@@ -44,7 +40,7 @@ class Limit:
 
         In between come the seconds to wait before the server is asked again.
         """
-        for part, requests in self._cut(batch, folder.outcomes(batch.name)):
+        for part, requests in self._cut(batch, folder.run_state.outcomes(batch.name)):
             lacking = requests
             while lacking := lacking - self._granted(folder, lacking):
                 yield self.pause
@@ -62,19 +58,7 @@ class Limit:
 
     def _granted(self, folder: AlbumFolder, wanted: int) -> int:
         """Take at most so many of what the run holds, or has from the server; 0 if not now."""
-        purse = os.open(folder.run_dir / "slots", os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            if not wanted or not try_lock(purse):
-                return 0
-            held, refused = map(float, (os.pread(purse, 64, 0) or b"0 0").split())
-            if not held and time.time() - refused > self.pause:
-                held = self._asked()
-                refused = refused if held else time.time()
-            given = min(wanted, int(held))
-            os.pwrite(purse, f"{held - given:.0f} {refused:.3f}".ljust(64).encode("ascii"), 0)
-            return given
-        finally:
-            os.close(purse)
+        return folder.run_state.take_slots(wanted, self.pause, self._asked)
 
     def _asked(self) -> int:
         try:

@@ -9,8 +9,9 @@ import requests
 from flows.mirror_album import mirror_album
 from imgur_mirror.models import Image, Outcome, Strategy
 from imgur_mirror.store import album_folder
-from imgur_mirror.store.fs import StoreError
-from imgur_mirror.store.split_file import missing
+from imgur_mirror.store.errors import StoreError
+from imgur_mirror.store.partial_file import SharedFile
+from imgur_mirror.store.range_log import missing
 from tests.support.albums import manifest, stored
 from tests.support.imgur import contents, new_album, put, served, told
 from tests.support.waiting import LONG
@@ -196,10 +197,8 @@ def test_missing_ranges(done, expected):
 
 def test_a_full_disk_is_said_of_pieces_as_well(tmp_path):
     """The sentence of the store, not the operating system's error."""
-    from imgur_mirror.store.split_file import SplitPart
-
     with pytest.raises(StoreError, match="cannot write"):
-        SplitPart.open(tmp_path / "nowhere" / "a.jpg", "run")
+        SharedFile(tmp_path / "nowhere" / "a.jpg", "run")
 
 
 # What an earlier run left
@@ -207,17 +206,17 @@ def test_a_full_disk_is_said_of_pieces_as_well(tmp_path):
 
 @pytest.fixture
 def run(tmp_path):
-    with album_folder(str(tmp_path), "album").opened() as opened:
+    with album_folder(str(tmp_path), "album").start_run() as opened:
         yield opened
 
 
 def left_whole(run, have: int, etag: str) -> None:
-    (run.path / "a.jpg.part").write_bytes(b"x" * have)
-    (run.path / "a.jpg.part.etag").write_text(etag)
+    (run.local_dir / "a.jpg.part").write_bytes(b"x" * have)
+    (run.local_dir / "a.jpg.part.etag").write_text(etag)
 
 
 def left_pieces(run, etag: str | None) -> None:
-    part = run.path / "a.jpg.dead.part"
+    part = run.local_dir / "a.jpg.dead.part"
     part.write_bytes(b"x" * 3 * MB)
     version = json.dumps({"etag": etag, "total": 3 * MB})
     part.with_name(f"{part.name}.log").write_text(f'{version}\n{{"start": 0, "stop": {MB}}}\n')
@@ -251,14 +250,14 @@ def test_what_no_strong_etag_ties_together_is_not_taken_over(etag, run):
 
 def test_one_of_two_runs_takes_over_what_a_dead_one_left(run):
     left_pieces(run, '"e"')
-    with album_folder(str(run.path.parent), "album").opened() as other:
+    with album_folder(str(run.local_dir.parent), "album").start_run() as other:
         assert list(taken_over(run)) == ["a.jpg"]
         assert taken_over(other) == {}
 
 
 def test_a_file_that_another_run_writes_is_not_taken_over(run):
     left_whole(run, 2 * MB, '"e"')
-    with run.part("a.jpg") as writing:
+    with run.partial_file("a.jpg") as writing:
         assert writing.resume() == '"e"'
         assert taken_over(run) == {}
 

@@ -19,7 +19,7 @@ MANY = 100
 
 @pytest.fixture
 def folder(tmp_path):
-    with album_folder(str(tmp_path), "album").opened() as opened:
+    with album_folder(str(tmp_path), "album").start_run() as opened:
         yield opened
 
 
@@ -33,7 +33,7 @@ def test_all_get_their_names_and_their_outcomes(folder):
     assert {row.outcome for row in rows} == {Outcome.DOWNLOADED}
     for attempt in attempts:
         attempt.__exit__(None, None, None)
-    left = {path.name: path.read_bytes() for path in folder.path.glob("*.*") if path.is_file()}
+    left = {path.name: path.read_bytes() for path in folder.local_dir.glob("*.*") if path.is_file()}
     assert left == {f"i{number}.jpg": body_of(number) for number in range(MANY)}
 
 
@@ -52,7 +52,7 @@ def test_what_is_wrong_with_one_is_that_ones_alone(folder):
 
 
 def test_a_name_that_cannot_be_taken_is_a_sentence(folder):
-    (folder.path / "i1.jpg").mkdir()
+    (folder.local_dir / "i1.jpg").mkdir()
     rows = []
     waits = [commit(commit_of(folder, number), folder, rows.append) for number in range(3)]
     with pytest.raises(StoreError, match="cannot write to"):
@@ -84,7 +84,7 @@ def test_what_is_cancelled_costs_the_others_nothing(folder):
     assert commit(commit_of(folder, MANY), folder, rows.append).result(LONG)
     committed = {f"i{number}.jpg" for number in [*range(1, MANY, 2), MANY]}
     assert committed <= {row.name for row in rows}
-    assert all((folder.path / name).exists() for name in committed)
+    assert all((folder.local_dir / name).exists() for name in committed)
 
 
 FORKED = """
@@ -92,13 +92,13 @@ import os, sys
 from imgur_mirror.download.committer import commit
 from imgur_mirror.store import album_folder
 from tests.support.attempts import body_of, commit_of
-with album_folder(sys.argv[1], "album").opened() as folder:
+with album_folder(sys.argv[1], "album").start_run() as folder:
     assert commit(commit_of(folder, 0), folder, lambda _: None).result(100)
     child = os.fork()
     if not child:
         os._exit(not commit(commit_of(folder, 1), folder, lambda _: None).result(100))
     assert os.waitpid(child, 0)[1] == 0
-    assert (folder.path / "i1.jpg").read_bytes() == body_of(1)
+    assert (folder.local_dir / "i1.jpg").read_bytes() == body_of(1)
 """
 
 

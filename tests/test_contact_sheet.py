@@ -37,7 +37,7 @@ def folder(tmp_path):
 
 
 def page(folder, name):
-    return folder.path.parent / REPORTS / folder.name / name
+    return folder.local_dir.parent / REPORTS / folder.name / name
 
 
 def encoded(form, size=(640, 400), mode="RGB", colour=(200, 30, 30), **options):
@@ -49,7 +49,7 @@ def encoded(form, size=(640, 400), mode="RGB", colour=(200, 30, 30), **options):
 def put(folder, **files):
     """Store files, named by what precedes their extension."""
     for name, content in files.items():
-        (folder.path / name.replace("__", ".")).write_bytes(content)
+        (folder.local_dir / name.replace("__", ".")).write_bytes(content)
 
 
 def mirrored(*names, title=None, md5="0", titles=None):
@@ -99,7 +99,7 @@ class Tiles(HTMLParser):
 )
 def test_every_format_of_pictures_has_a_thumbnail(folder, form, mode, colour):
     put(folder, a=encoded(form, mode=mode, colour=colour))
-    (thumbnail,) = thumbnails([folder.path / "a"])
+    (thumbnail,) = thumbnails([folder.local_dir / "a"])
     assert opened(thumbnail).size == (SIDE, SIDE * 400 // 640)
     if colour == (200, 30, 30):
         red, green, blue = opened(thumbnail).convert("RGB").getpixel((50, 40))
@@ -111,7 +111,7 @@ def test_a_small_picture_stays_small_and_a_turned_one_is_turned(folder):
     exif = Picture.Exif()
     exif[0x0112] = 6
     put(folder, small=encoded("PNG", size=(20, 10)), turned=encoded("JPEG", exif=exif))
-    small, turned = thumbnails([folder.path / "small", folder.path / "turned"])
+    small, turned = thumbnails([folder.local_dir / "small", folder.local_dir / "turned"])
     assert opened(small).size == (20, 10)
     assert opened(turned).size == (90, SIDE)
 
@@ -149,24 +149,24 @@ def test_a_file_that_is_no_decent_picture_has_no_thumbnail_and_stops_no_other(fo
         tiff=encoded("TIFF"),
         good=encoded("JPEG"),
     )
-    os.mkfifo(folder.path / "pipe")
-    (folder.path / "link").symlink_to(folder.path / "good")
+    os.mkfifo(folder.local_dir / "pipe")
+    (folder.local_dir / "link").symlink_to(folder.local_dir / "good")
     names = ["text", "empty", "flipped", "bomb", "large", "video", "tiff", "pipe", "link", "no"]
-    made = thumbnails([folder.path / name for name in [*names, "good"]])
+    made = thumbnails([folder.local_dir / name for name in [*names, "good"]])
     assert made[:-1] == [None] * len(names)
     assert opened(made[-1]).size == (SIDE, 90)
 
 
 def test_a_picture_that_takes_too_long_costs_itself_only(folder):
     put(folder, slow=endless_scans(), good=encoded("JPEG"))
-    slow, good = thumbnails([folder.path / "slow", folder.path / "good"], seconds=30)
+    slow, good = thumbnails([folder.local_dir / "slow", folder.local_dir / "good"], seconds=30)
     assert slow is None
     assert good is not None
 
 
 def test_without_time_there_are_no_thumbnails(folder):
     put(folder, good=encoded("JPEG"))
-    assert thumbnails([folder.path / "good"] * 3, seconds=0) == [None, None, None]
+    assert thumbnails([folder.local_dir / "good"] * 3, seconds=0) == [None, None, None]
     assert thumbnails([]) == []
 
 
@@ -180,14 +180,14 @@ def test_the_tiles_lead_to_the_stored_files_in_the_order_of_the_album(folder):
     written = page(folder, CONTACT_SHEET)
     tiles = Tiles(written.read_text())
     stored = [(written.parent / unquote(link["href"])).resolve() for link in tiles.links]
-    assert stored == [folder.path / name for name in ("b.jpg", "a.png", "c.mp4")]
+    assert stored == [folder.local_dir / name for name in ("b.jpg", "a.png", "c.mp4")]
     kinds = [picture["src"].partition(";")[0] for picture in tiles.pictures]
     assert kinds == ["data:image/webp", "data:image/webp", "data:image/svg+xml"]
     neutral = base64.b64decode(tiles.pictures[2]["src"].partition(",")[2]).decode()
     assert "c.mp4" in neutral
     assert "album: Three" in tiles.text
     assert "3 images" in tiles.text
-    assert written.parent == folder.path.parent / "_reports" / "album"
+    assert written.parent == folder.local_dir.parent / "_reports" / "album"
     assert sorted(path.name for path in written.parent.iterdir()) == [CONTACT_SHEET]
 
 
@@ -270,7 +270,7 @@ def test_titles_and_names_stay_text(folder):
 
 
 def test_a_sheet_that_cannot_be_written_raises_an_error_that_says_why(folder):
-    (folder.path.parent / "_reports").write_text("in the way")
+    (folder.local_dir.parent / "_reports").write_text("in the way")
     put(folder, a__jpg=encoded("JPEG"))
     with pytest.raises(StoreError, match="_reports"):
         contact_sheet(mirrored("a.jpg"), folder)
@@ -282,4 +282,4 @@ def test_a_report_file_is_replaced_as_a_whole(folder):
     assert read_report(folder, "report.md") == "two"
     assert read_report(folder, "other.md") is None
     assert [path.name for path in page(folder, "report.md").parent.iterdir()] == ["report.md"]
-    assert list(Path(folder.path).iterdir()) == []
+    assert list(Path(folder.local_dir).iterdir()) == []

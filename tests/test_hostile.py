@@ -22,7 +22,7 @@ from imgur_mirror.download.requests_client import fetch_batch
 from imgur_mirror.http.aiohttp_session import connections
 from imgur_mirror.models import ByteRange, Image, Outcome, Strategy
 from imgur_mirror.settings import Access, Wire
-from imgur_mirror.store import LocalFolder
+from imgur_mirror.store import album_folder
 from standin.process import running
 from tests.support.imgur import environment, told
 
@@ -128,7 +128,7 @@ def host():
 
 @pytest.fixture
 def folder(tmp_path):
-    with LocalFolder(tmp_path / "downloads" / "Album01").opened() as mine:
+    with album_folder(str(tmp_path / "downloads"), "Album01").start_run() as mine:
         yield mine
 
 
@@ -170,7 +170,7 @@ def fetch(request, folder):
 
 def stored(folder):
     """What lies in an album's folder, without the run's own."""
-    return {path.name: path.read_bytes() for path in folder.path.iterdir() if path.is_file()}
+    return {path.name: path.read_bytes() for path in folder.local_dir.iterdir() if path.is_file()}
 
 
 # Answers that no server should give: each costs its image, and no other of its batch
@@ -442,8 +442,8 @@ def test_an_odd_etag_is_not_sent_back(name, host, folder, fetch):
 
 @pytest.mark.parametrize("left", [b"", b"\xff\xfe", b'"a\r\nHost: b"', b'"a\x00"', b'"cut'])
 def test_what_a_crash_left_beside_a_part_is_not_trusted(left, host, folder, fetch):
-    (folder.path / "image00.png.part").write_bytes(LARGE[::-1])
-    (folder.path / "image00.png.part.etag").write_bytes(left)
+    (folder.local_dir / "image00.png.part").write_bytes(LARGE[::-1])
+    (folder.local_dir / "image00.png.part.etag").write_bytes(left)
     host.answers["/large.png"] = answer(LARGE)
 
     (row,) = fetch([host.url("/large.png")], wire(host.place))

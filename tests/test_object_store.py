@@ -27,9 +27,8 @@ from flows.mirror_many import mirror_many
 from imgur_mirror.download.progress import Progress
 from imgur_mirror.models import Download, Outcome, Strategy
 from imgur_mirror.report import mirror_headline
-from imgur_mirror.store import LocalFolder, album_folder
-from imgur_mirror.store.fs import StoreAway
-from imgur_mirror.store.fsspec_client import Objects
+from imgur_mirror.store import StoreAway, album_folder
+from imgur_mirror.store.object_store import ObjectStorage
 from imgur_mirror.store.run_state import scratch
 from tests.support.albums import manifest, stored, without_times
 from tests.support.imgur import contents, fault, images_served, new_album, put, told
@@ -269,7 +268,7 @@ def test_the_next_run_fetches_only_what_a_killed_one_did_not_store(
     assert len(runs) == 1
     (noted,) = runs
     assert mirror_album(album, strategy, 4).having(Outcome.UNCHANGED)
-    monkeypatch.setattr("imgur_mirror.store.object_store.STALE", -LONG)
+    monkeypatch.setattr("imgur_mirror.store.folder.STALE", -LONG)
     mirror_album(album, strategy, 4)
     assert not [name for name in bucket.images(album) if name.startswith(noted)]
 
@@ -337,8 +336,8 @@ def test_an_image_that_never_gets_there_fails_and_no_other(
 
 def test_the_progress_of_other_machines_is_gathered(bucket, monkeypatch):
     monkeypatch.setattr("imgur_mirror.download.progress.GATHER", -1)
-    with album_folder(bucket.address, "A").opened() as folder:
-        journal = folder.journal("00000")
+    with album_folder(bucket.address, "A").start_run() as folder:
+        journal = folder.run_state.journal("00000")
         journal.append(Download(id="a", name="a.jpg", outcome=Outcome.DOWNLOADED, received=5))
         journal.close()
         noted = bucket.read(f"A/.run-{folder.run}/00000.jsonl")
@@ -350,12 +349,12 @@ def test_the_progress_of_other_machines_is_gathered(bucket, monkeypatch):
 
 
 def test_several_that_gather_the_progress_are_not_in_each_others_way(bucket):
-    with album_folder(bucket.address, "A").opened() as folder:
+    with album_folder(bucket.address, "A").start_run() as folder:
         line = b'{"id": "a", "name": "a.jpg", "outcome": "downloaded"}\n'
         for number in range(20):
             bucket.write(f"A/.run-{folder.run}/{number:05}.jsonl", line)
         with ThreadPoolExecutor(4) as pool:
-            ended = [pool.submit(folder.gather) for _ in range(4)]
+            ended = [pool.submit(folder.run_state.gather) for _ in range(4)]
         assert [one.exception() for one in ended] == [None] * 4
         assert len(list(folder.run_dir.iterdir())) == 20
         assert {path.read_bytes() for path in folder.run_dir.iterdir()} == {line}
@@ -363,7 +362,7 @@ def test_several_that_gather_the_progress_are_not_in_each_others_way(bucket):
 
 def test_what_another_run_wrote_meanwhile_stays(bucket):
     """Where the store gives no MD5: the size is then another's, and the object as well."""
-    mine = Objects(f"{bucket.address}/A")
+    mine = ObjectStorage(f"{bucket.address}/A")
 
     def overtaken(system, path):
         system.pipe_file(path, b"mine")
@@ -489,21 +488,6 @@ def test_several_albums_in_the_store(imgur, bucket):
     assert all(bucket.images(album) == contents(imgur, album) for album in albums)
 
 
-@pytest.mark.parametrize("strategy", [Strategy.THREADS, Strategy.ASYNC])
-def test_a_store_whose_objects_are_renamed_into_place(strategy, imgur, bucket):
-    """As every store but an object store has it; the one in memory stands for them."""
-    album = new_album(imgur, bytes=[3000, 600_000, 3000])
-    for _ in range(2):
-        mirror_album(album, strategy, 2, f"memory://{bucket.name}")
-    system = fsspec.filesystem("memory")
-    left = system.find(f"/{bucket.name}/{album}")
-    names = {path.rpartition("/")[2] for path in left}
-    assert names == {*contents(imgur, album), "album.json"}
-    for name, digest in contents(imgur, album).items():
-        assert md5(system.cat(f"/{bucket.name}/{album}/{name}")).hexdigest() == digest
-    assert images_served(imgur, album) == 3
-
-
 def test_a_folder_imports_nothing_of_what_an_address_needs(tmp_path):
     code = (
         "import sys; from imgur_mirror.download.requests_client import fetch_batch;"
@@ -514,7 +498,7 @@ def test_a_folder_imports_nothing_of_what_an_address_needs(tmp_path):
 
 
 def test_the_address_of_a_folder_is_that_folder(tmp_path):
-    assert album_folder(f"file://{tmp_path}", "A") == LocalFolder(tmp_path / "A")
+    assert album_folder(f"file://{tmp_path}", "A") == album_folder(str(tmp_path), "A")
 
 
 # What is wrong
@@ -587,15 +571,6 @@ def test_a_store_that_nobody_answers_for_is_status_1(imgur, bucket, monkeypatch,
     assert ended == 1
     assert "does not answer as it should" in error
     assert "run this again" in error
-
-
-def test_a_manifest_that_cannot_be_read_is_set_aside(imgur, bucket):
-    album = new_album(imgur, count=2, bytes=3000)
-    mirror_album(album)
-    bucket.write(f"{album}/album.json", b"{")
-    assert len(mirror_album(album).having(Outcome.UNCHANGED)) == 2
-    assert images_served(imgur, album) == 2
-    assert any(key.startswith(f"{album}/album.json.damaged-") for key in bucket.all(album))
 
 
 def test_scratch_that_others_can_write_to_is_refused(imgur, bucket, tmp_path, capsys, monkeypatch):

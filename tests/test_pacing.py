@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from imgur_mirror.download.pacing import Pace
 from imgur_mirror.http import LONGEST_PAUSE, backoff, retry_after
+from imgur_mirror.store import RunState
 
 LONG = 100
 
@@ -24,7 +25,8 @@ LONG = 100
 def eased_off_elsewhere(run, seconds):
     code = (
         "import sys; from pathlib import Path; from imgur_mirror.download.pacing import Pace;"
-        "Pace(Path(sys.argv[1])).ease_off(float(sys.argv[2]))"
+        "from imgur_mirror.store import RunState;"
+        "Pace(RunState(Path(sys.argv[1]))).ease_off(float(sys.argv[2]))"
     )
     return subprocess.Popen([sys.executable, "-c", code, str(run), str(seconds)])
 
@@ -33,23 +35,23 @@ def eased_off_elsewhere(run, seconds):
 
 
 def test_nobody_waits_at_first(tmp_path):
-    assert Pace(tmp_path).wait() == 0
+    assert Pace(RunState(tmp_path)).wait() == 0
 
 
 def test_a_pause_holds_for_every_process_of_the_run(tmp_path):
     assert eased_off_elsewhere(tmp_path, LONG).wait() == 0
-    assert 0 < Pace(tmp_path).wait() <= LONG
-    assert 0 < Pace(tmp_path, per_second=5).wait() <= LONG
+    assert 0 < Pace(RunState(tmp_path)).wait() <= LONG
+    assert 0 < Pace(RunState(tmp_path), per_second=5).wait() <= LONG
 
 
 def test_a_pause_of_another_run_does_not_count(tmp_path):
     (tmp_path / "one").mkdir()
-    Pace(tmp_path / "one").ease_off(LONG)
-    assert Pace(tmp_path / "other").wait() == 0
+    Pace(RunState(tmp_path / "one")).ease_off(LONG)
+    assert Pace(RunState(tmp_path / "other")).wait() == 0
 
 
 def test_a_shorter_pause_does_not_cut_a_longer_one(tmp_path):
-    pace = Pace(tmp_path)
+    pace = Pace(RunState(tmp_path))
     pace.ease_off(LONG)
     before = pace.wait()
     for seconds in (0, -5, 1, math.nan):
@@ -61,13 +63,13 @@ def test_the_longest_of_many_pauses_at_once_counts(tmp_path):
     """Threads and processes that all met a 429 at the same time."""
     others = [eased_off_elsewhere(tmp_path, seconds) for seconds in (1, LONG, 2)]
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(Pace(tmp_path).ease_off, range(40)))
+        list(pool.map(Pace(RunState(tmp_path)).ease_off, range(40)))
     assert [other.wait() for other in others] == [0, 0, 0]
-    assert Pace(tmp_path).wait() > LONG / 2
+    assert Pace(RunState(tmp_path)).wait() > LONG / 2
 
 
 def test_a_pause_ends(tmp_path):
-    pace = Pace(tmp_path)
+    pace = Pace(RunState(tmp_path))
     pace.ease_off(0.05)
     while seconds := pace.wait():
         time.sleep(seconds)
@@ -76,16 +78,16 @@ def test_a_pause_ends(tmp_path):
 
 @pytest.mark.parametrize("asked", [LONGEST_PAUSE * 1000, math.inf])
 def test_a_pause_is_bounded(tmp_path, asked):
-    pace = Pace(tmp_path)
+    pace = Pace(RunState(tmp_path))
     pace.ease_off(asked)
     assert LONGEST_PAUSE / 2 < pace.wait() <= LONGEST_PAUSE
 
 
 def test_a_clock_that_was_turned_back_makes_no_longer_pause(tmp_path):
-    Pace(tmp_path).ease_off(LONG)
+    Pace(RunState(tmp_path)).ease_off(LONG)
     later = time.time() + 86_400
     os.utime(tmp_path / "pause", (later, later))
-    assert Pace(tmp_path).wait() == LONGEST_PAUSE
+    assert Pace(RunState(tmp_path)).wait() == LONGEST_PAUSE
 
 
 # What the host asks for
@@ -189,12 +191,12 @@ def elapsed(started):
 
 
 def test_without_a_rate_nobody_waits_and_nothing_is_written(tmp_path):
-    assert [*Pace(tmp_path).waits()] == []
+    assert [*Pace(RunState(tmp_path)).waits()] == []
     assert [*tmp_path.iterdir()] == []
 
 
 def test_the_first_does_not_wait_and_the_next_one_does(tmp_path):
-    pace = Pace(tmp_path, per_second=0.001)
+    pace = Pace(RunState(tmp_path), per_second=0.001)
     assert [*pace.waits()] == []
     assert [900 < seconds <= 1000 for seconds in pace.waits()] == [True]
     assert [1900 < seconds <= 2000 for seconds in pace.waits()] == [True]
@@ -206,7 +208,7 @@ def test_threads_of_a_run_share_its_rate(tmp_path):
 
     def ask(_):
         gate.wait()
-        sent(Pace(tmp_path, per_second=100), 5)
+        sent(Pace(RunState(tmp_path), per_second=100), 5)
 
     started = time.monotonic()
     with ThreadPoolExecutor(4) as pool:
@@ -218,7 +220,7 @@ def test_processes_of_a_run_share_its_rate(tmp_path):
     """None is ahead of the others: any two requests of the run are a turn of 20 s apart."""
     code = (
         "import sys, time; from pathlib import Path; from imgur_mirror.download.pacing import Pace;"
-        "pace = Pace(Path(sys.argv[1]), 0.05);"
+        "from imgur_mirror.store import RunState; pace = Pace(RunState(Path(sys.argv[1])), 0.05);"
         "[print(time.time() + sum(pace.waits())) for _ in range(5)]"
     )
     run = [sys.executable, "-c", code, str(tmp_path)]
@@ -233,7 +235,7 @@ def test_processes_of_a_run_share_its_rate(tmp_path):
 def test_tasks_of_a_loop_share_its_rate(tmp_path):
     async def ask():
         for _ in range(5):
-            for seconds in Pace(tmp_path, per_second=100).waits():
+            for seconds in Pace(RunState(tmp_path), per_second=100).waits():
                 await asyncio.sleep(seconds)
 
     async def all_ask():
@@ -246,7 +248,7 @@ def test_tasks_of_a_loop_share_its_rate(tmp_path):
 
 def test_who_waited_for_a_pause_takes_a_turn_of_its_own(tmp_path):
     """The fourth comes three turns after the pause, however late the machine wakes the others."""
-    pace = Pace(tmp_path, per_second=20)
+    pace = Pace(RunState(tmp_path), per_second=20)
     began = time.time()
     pace.ease_off(0.1)
     with ThreadPoolExecutor(4) as pool:
@@ -257,14 +259,14 @@ def test_who_waited_for_a_pause_takes_a_turn_of_its_own(tmp_path):
 def test_each_run_has_a_rate_of_its_own(tmp_path):
     for name in ("one", "other"):
         (tmp_path / name).mkdir()
-        assert [*Pace(tmp_path / name, per_second=0.01).waits()] == []
+        assert [*Pace(RunState(tmp_path / name), per_second=0.01).waits()] == []
 
 
 def test_a_clock_that_was_turned_back_makes_no_endless_turn(tmp_path):
     (tmp_path / "turns").write_text(f"{time.time() + 86_400:<32.6f}")
-    assert next(Pace(tmp_path, per_second=100).waits()) <= LONGEST_PAUSE
+    assert next(Pace(RunState(tmp_path), per_second=100).waits()) <= LONGEST_PAUSE
 
 
 @pytest.mark.parametrize("per_second", [1e-6, 3, 1000, 1e9])
 def test_any_rate_above_zero_lets_one_pass(tmp_path, per_second):
-    assert [*Pace(tmp_path, per_second).waits()] == []
+    assert [*Pace(RunState(tmp_path), per_second).waits()] == []

@@ -23,7 +23,7 @@ from tests.support.waiting import eventually
 
 @pytest.fixture
 def folder(tmp_path):
-    with album_folder(str(tmp_path), "album").opened() as mine:
+    with album_folder(str(tmp_path), "album").start_run() as mine:
         yield mine
 
 
@@ -33,7 +33,7 @@ def row(key, outcome=Outcome.DOWNLOADED, **known):
 
 
 def append(folder, batch, download):
-    with closing(folder.journal(batch)) as journal:
+    with closing(folder.run_state.journal(batch)) as journal:
         journal.append(download)
 
 
@@ -48,19 +48,19 @@ def test_nothing_is_done_at_first(folder):
 
 def test_each_look_takes_in_what_has_come(folder):
     progress = Progress(folder)
-    folder.journal("00000").append(row("a"))
+    folder.run_state.journal("00000").append(row("a"))
     assert seen(progress) == (1, 100)
-    folder.journal("00000").append(row("b"))
-    folder.journal("00001").append(row("c"))
+    folder.run_state.journal("00000").append(row("b"))
+    folder.run_state.journal("00001").append(row("c"))
     assert seen(progress) == (3, 300)
     assert seen(progress) == (3, 300)
 
 
 def test_every_outcome_is_done_but_only_downloads_have_bytes(folder):
     progress = Progress(folder)
-    folder.journal("00000").append(row("a", Outcome.GONE))
-    folder.journal("00000").append(row("b", Outcome.UNCHANGED))
-    folder.journal("00000").append(row("c", Outcome.FAILED))
+    folder.run_state.journal("00000").append(row("a", Outcome.GONE))
+    folder.run_state.journal("00000").append(row("b", Outcome.UNCHANGED))
+    folder.run_state.journal("00000").append(row("c", Outcome.FAILED))
     assert seen(progress) == (3, 0)
     assert progress.came == 2
     assert progress.said(4) == "2 of 4 images, 0 bytes, 1 failed"
@@ -68,8 +68,8 @@ def test_every_outcome_is_done_but_only_downloads_have_bytes(folder):
 
 def test_an_image_that_came_after_all_has_not_failed(folder):
     progress = Progress(folder)
-    folder.journal("00000").append(row("a", Outcome.FAILED))
-    folder.journal("00000").append(row("a"))
+    folder.run_state.journal("00000").append(row("a", Outcome.FAILED))
+    folder.run_state.journal("00000").append(row("a"))
     assert seen(progress) == (1, 100)
     assert progress.said(1) == "1 of 1 image, 100 bytes"
 
@@ -78,47 +78,47 @@ def test_an_image_that_came_after_all_has_not_failed(folder):
     "line", [b"1", b"[]", b"null", b'"a"', b"{}", b'{"id": "a"}', b"\xff", b"[" * 100_000]
 )
 def test_a_line_of_something_else_counts_for_nothing(folder, line):
-    folder.journal("00000").path.write_bytes(line + b"\n")
+    folder.run_state.journal("00000").path.write_bytes(line + b"\n")
     assert seen(Progress(folder)) == (0, 0)
 
 
 def test_what_is_tried_again_is_not_done(folder):
     progress = Progress(folder)
-    folder.journal("00000").append(row("a", Outcome.FAILED, retryable=True))
+    folder.run_state.journal("00000").append(row("a", Outcome.FAILED, retryable=True))
     assert seen(progress) == (0, 0)
-    folder.journal("00000").append(row("a"))
+    folder.run_state.journal("00000").append(row("a"))
     assert seen(progress) == (1, 100)
 
 
 def test_a_line_that_is_being_written_waits_for_its_end(folder):
     progress = Progress(folder)
-    folder.journal("00000").append(row("a"))
-    whole = folder.journal("00000").path.read_bytes()
+    folder.run_state.journal("00000").append(row("a"))
+    whole = folder.run_state.journal("00000").path.read_bytes()
     for end in range(len(whole)):
-        folder.journal("00000").path.write_bytes(whole[:end])
+        folder.run_state.journal("00000").path.write_bytes(whole[:end])
         assert seen(progress) == (0, 0)
-    folder.journal("00000").path.write_bytes(whole)
+    folder.run_state.journal("00000").path.write_bytes(whole)
     assert seen(progress) == (1, 100)
 
 
 def test_a_line_that_was_cut_short_stops_nothing(folder):
     progress = Progress(folder)
-    with folder.journal("00000").path.open("ab") as journal:
+    with folder.run_state.journal("00000").path.open("ab") as journal:
         journal.write(b'{"id": "a", "na')
     assert seen(progress) == (0, 0)
-    folder.journal("00000").append(row("b"))
+    folder.run_state.journal("00000").append(row("b"))
     assert seen(progress) == (1, 100)
 
 
 def test_the_journals_of_other_runs_do_not_count(folder):
-    with album_folder(str(folder.path.parent), "album").opened() as other:
+    with album_folder(str(folder.local_dir.parent), "album").start_run() as other:
         other.journal("00000").append(row("a"))
         assert seen(Progress(folder)) == (0, 0)
 
 
 def test_a_run_whose_folder_is_gone_is_no_error(folder):
     progress = Progress(folder)
-    folder.journal("00000").append(row("a"))
+    folder.run_state.journal("00000").append(row("a"))
     assert seen(progress) == (1, 100)
     folder.erase()
     assert seen(progress) == (1, 100)
@@ -135,7 +135,7 @@ def planned(*keys):
 @pytest.fixture
 def named(tmp_path):
     """The folder of an album of its own, so that its artifact is."""
-    with album_folder(str(tmp_path), secrets.token_hex(4)).opened() as mine:
+    with album_folder(str(tmp_path), secrets.token_hex(4)).start_run() as mine:
         yield mine
 
 

@@ -15,8 +15,7 @@ from imgur_mirror.download.plan import Plan, Splitting, plan
 from imgur_mirror.models import Album, Download, Mirrored, Outcome, Strategy, Timings
 from imgur_mirror.report import fetched_line, plan_line
 from imgur_mirror.settings import Settings
-from imgur_mirror.store import AlbumFolder
-from imgur_mirror.store.manifest import Entry
+from imgur_mirror.store import AlbumFolder, Entry
 
 __all__ = ["Incomplete", "mirror"]
 
@@ -47,7 +46,7 @@ def mirror(
     """
     go_on()
     workers = 1 if strategy is Strategy.SEQUENTIAL else workers
-    with folder.opened() as mine:
+    with folder.start_run() as mine:
         entries, files = mine.read_manifest(), mine.files()
         damaged = mine.damaged(entries, files) if verify else set()
         whole = {name: size for name, size in files.items() if name not in damaged}
@@ -80,7 +79,7 @@ def _splitting(
     One connection goes on with the pieces of an earlier run, and makes none; a store elsewhere
     takes images whole.
     """
-    if folder.remote:
+    if not folder.capabilities.byte_ranges:
         return None
     if workers == 1:
         return Splitting(settings.max_bytes, 1, folder.resumable(album.images, None))

@@ -18,9 +18,15 @@ from typing import Any
 from imgur_mirror.bulk.parquet_report import ShardReport
 from imgur_mirror.bulk.shard import Shard
 from imgur_mirror.bulk.source import BadSource, Source
-from imgur_mirror.store import AlbumFolder, StoreError, album_folder, downloads_root
-from imgur_mirror.store.base import StoredFile
-from imgur_mirror.store.fs import said, try_lock
+from imgur_mirror.store import (
+    AlbumFolder,
+    StoredFile,
+    StoreError,
+    album_folder,
+    downloads_root,
+    os_errors_as_store_errors,
+)
+from imgur_mirror.store.fs import try_lock
 
 __all__ = ["Job", "job_name", "open_job"]
 
@@ -86,7 +92,7 @@ def open_job(downloads: str, name: str, source: Source, shard_size: int) -> Iter
 
 @contextmanager
 def _locked(folder: AlbumFolder) -> Iterator[None]:
-    with said(folder.local_dir):
+    with os_errors_as_store_errors(folder.local_dir):
         folder.local_dir.mkdir(parents=True, exist_ok=True)
         lock = os.open(folder.local_dir, os.O_RDONLY)
     try:

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 from imgur_mirror.bulk.outcomes import Row, Tally
 from imgur_mirror.bulk.shard import Shard
 from imgur_mirror.models import NAMES_ON_DISK, Download, Outcome
-from imgur_mirror.store import StoreError
-from imgur_mirror.store.base import StoredFile
+from imgur_mirror.store import StoredFile, StoreError
 
 if TYPE_CHECKING:
     import pyarrow
@@ -35,7 +34,7 @@ class ShardReport:
         from pyarrow.parquet import read_schema
 
         try:
-            with self.file.opened() as file:
+            with self.file.open() as file:
                 metadata = json.loads((read_schema(file).metadata or {})[_METADATA])
             if metadata.pop("digest") != shard.digest:
                 return None
@@ -53,7 +52,7 @@ class ShardReport:
 
         if self.tally(shard) is None:
             return []
-        with self.file.opened() as file:
+        with self.file.open() as file:
             rows = read_table(file).to_pylist()
         return [
             Row(row["row"], row["link"], row["folder"], _download(row), row["again"])

@@ -20,13 +20,12 @@ from imgur_mirror.bulk.job import Job
 from imgur_mirror.bulk.links import Links, read_links
 from imgur_mirror.bulk.outcomes import AlbumOutcome, Row, Tally, tally_rows
 from imgur_mirror.bulk.shard import Shard
-from imgur_mirror.bulk.shard_notes import ShardNotes
+from imgur_mirror.bulk.shard_notes import noted_albums, write_album_note
 from imgur_mirror.download import Batch
 from imgur_mirror.download.plan import plan
 from imgur_mirror.models import Album, ByteRange, Download, Image, Outcome
 from imgur_mirror.settings import Wire
-from imgur_mirror.store import AlbumFolder, album_folder
-from imgur_mirror.store.fs import said
+from imgur_mirror.store import AlbumFolder, RunState, album_folder, os_errors_as_store_errors
 
 __all__ = ["Fetch", "FetchAlbum", "ShardFailed", "ShardRun"]
 
@@ -100,8 +99,8 @@ class ShardRun:
         return self.job.shard_folder(self.shard)
 
     @property
-    def _notes(self) -> ShardNotes:
-        return ShardNotes(self._folder.run_dir)
+    def _state(self) -> RunState:
+        return self._folder.run_state
 
     def fetches(self) -> Iterator[Fetch]:
         """Give what to fetch, one after another; then the report is written and `tally` known.
@@ -114,7 +113,7 @@ class ShardRun:
         """
         # It takes a while: an event loop makes a `ShardRun`, and must not wait for this.
         self._links = read_links(self.shard.texts, self.wire.image_hosts, self.bare)
-        with said(self._folder.local_dir), self._notes.locked():
+        with os_errors_as_store_errors(self._folder.local_dir), self._state.lock():
             self._load()
             yield from self._run_images()
             for address in self._links.addresses:
@@ -127,11 +126,11 @@ class ShardRun:
     # Load: what earlier runs know
 
     def _load(self) -> None:
-        self._notes.discard_unless_of(self.shard.digest)
+        self._state.keep_only(self.shard.digest)
         for row in self.job.report(self.shard).rows(self.shard):
             self._load_row(row)
-        self._images |= {row.name: row for row in self._notes.downloads()}
-        self._albums |= dict(self._notes.albums())
+        self._images |= {row.name: row for row in self._state.all_outcomes()}
+        self._albums |= dict(noted_albums(self._state))
         self._drop_unfinished()
 
     def _load_row(self, row: Row) -> None:
@@ -179,16 +178,16 @@ class ShardRun:
             if image.name not in self._images
         )
         if missing:
-            rows = yield from self._fetch(self._folder, missing, self._notes.next_batch())
+            rows = yield from self._fetch(self._folder, missing, self._state.next_batch())
             self._images |= {row.name: row for row in rows}
 
     def _run_album(self, address: Address, album: Album) -> Iterator[Fetch]:
-        with album_folder(self.job.downloads, album.id).opened() as folder:
+        with album_folder(self.job.downloads, album.id).start_run() as folder:
             downloads = yield from self._mirror_album(album, folder)
         outcome = AlbumOutcome(self.job.relative(folder), downloads)
         self._albums[address] = outcome
         if downloads and not outcome.failed:
-            self._notes.write_album(address, outcome)
+            write_album_note(self._state, address, outcome)
 
     def _mirror_album(self, album: Album, folder: AlbumFolder) -> Fetching:
         todo = plan(album, folder.read_manifest(), folder.files(), 1)
@@ -221,7 +220,7 @@ class ShardRun:
         rows = list(self._rows())
         self.tally = tally_rows(rows, self._fetched, self._received)
         self.job.report(self.shard).write(self.shard, rows, self.tally)
-        self._notes.remove()
+        self._state.remove()
 
     def _outcomes(self) -> Iterator[Download]:
         yield from self._images.values()

@@ -23,8 +23,7 @@ from imgur_mirror.download.responses import REDIRECTS, check_body, check_url, fo
 from imgur_mirror.http import LONGEST_PAUSE, RefusedAddress, backoff, retry_after
 from imgur_mirror.models import ByteRange, Download, Image, Outcome
 from imgur_mirror.settings import Wire
-from imgur_mirror.store import AlbumFolder, StoreError
-from imgur_mirror.store.fs import StoreAway
+from imgur_mirror.store import AlbumFolder, StoreAway, StoreError
 
 __all__ = ["BLOCK", "MAX_DRAINED", "FetchAttempt", "FetchSpec"]
 

@@ -15,9 +15,7 @@ from imgur_mirror.download.whole_file import WholeFileAttempt
 from imgur_mirror.http import Proxies
 from imgur_mirror.models import ByteRange, Download, Outcome
 from imgur_mirror.settings import Wire
-from imgur_mirror.store import AlbumFolder, StoreError
-from imgur_mirror.store.base import Outcomes
-from imgur_mirror.store.fs import StoreAway
+from imgur_mirror.store import AlbumFolder, Outcomes, StoreAway, StoreError
 
 __all__ = ["Batch", "BatchRun", "together"]
 
@@ -64,10 +62,10 @@ class BatchRun:
         self._wire = wire
         self._rows: Outcomes = {}
         self._existing_md5s: Mapping[str, str] = {}
-        self._journal = folder.journal(batch.name)
+        self._journal = folder.run_state.journal(batch.name)
         self._store_error: str | None = None
         self.proxies = Proxies()
-        self.pace = pace_of(folder.run_dir, wire.max_requests_per_second)
+        self.pace = pace_of(folder.run_state, wire.max_requests_per_second)
 
     def __enter__(self) -> Self:
         """Read what is known of the batch; raises `StoreAway` where the store does not answer."""
@@ -127,8 +125,8 @@ class BatchRun:
         name = byte_range.image.name
         known = self._existing_md5s.get(name)
         # An object store was asked when the batch began.
-        if known is None and byte_range.held and not self._folder.remote:
-            return self._folder.held(name)
+        if known is None and byte_range.held and self._folder.capabilities.local:
+            return self._folder.existing_md5(name)
         return known
 
     @contextmanager

@@ -19,7 +19,8 @@ from imgur_mirror.download.verification import FetchedFile, Verified, verify
 from imgur_mirror.http import content_range, etag_of, is_strong_etag
 from imgur_mirror.models import Download, Outcome
 from imgur_mirror.store import StoreError
-from imgur_mirror.store.split_file import SplitPart, missing
+from imgur_mirror.store.partial_file import SharedFile
+from imgur_mirror.store.range_log import missing
 
 __all__ = ["ByteRangeAttempt", "merged"]
 
@@ -36,7 +37,7 @@ class ByteRangeAttempt(FetchAttempt):
         self._total = self.image.size or 0
         self._start, self._stop = spec.byte_range.start, spec.byte_range.stop or 0
         self._kept = self._at = self._end = self._start
-        self._part: SplitPart = spec.folder.split_part(self.image.name)
+        self._part: SharedFile = spec.folder.shared_file(self.image.name)
 
     def __exit__(
         self,
@@ -56,8 +57,8 @@ class ByteRangeAttempt(FetchAttempt):
 
     def _next(self) -> Ask | None:
         """Ask for the first bytes that are missing of the range; for none if all are there."""
-        lacking = missing(self._part.done, self._start, self._stop)
-        if not lacking or self._part.is_spoilt:
+        lacking = missing(self._part.log.done, self._start, self._stop)
+        if not lacking or self._part.log.is_invalid:
             return None
         self._at, self._end = lacking[0]
         self._kept = self._at
@@ -65,7 +66,7 @@ class ByteRangeAttempt(FetchAttempt):
 
     def _conditions(self) -> dict[str, str]:
         wanted = {"Range": f"bytes={self._at}-{self._end - 1}"}
-        etag = self._part.etag
+        etag = self._part.log.etag
         return wanted if etag is None else wanted | {"If-Range": etag}
 
     # Responses
@@ -78,7 +79,8 @@ class ByteRangeAttempt(FetchAttempt):
         fits = content_range(headers) == (self._at, self._end - 1, self._total)
         etag = etag_of(headers)
         # Only a strong ETag says that two ranges are of one version.
-        if status == 206 and fits and is_strong_etag(etag) and self._part.agree(etag, self._total):
+        same = is_strong_etag(etag) and self._part.log.same_version(etag, self._total)
+        if status == 206 and fits and same:
             return ReadBody()
         return Commit(self._invalidate)
 
@@ -105,9 +107,11 @@ class ByteRangeAttempt(FetchAttempt):
 
     def _settle(self) -> Done:
         """Commit the image if all of its ranges are there and no other worker does."""
-        if self._part.is_spoilt:
+        if self._part.log.is_invalid:
             return self._invalidate()
-        if missing(self._part.done, 0, self._total) or not self._part.claim(self._start):
+        if missing(self._part.log.done, 0, self._total) or not self._part.log.elect_finisher(
+            self._start
+        ):
             row = self._row(Outcome.BYTE_RANGE)
             return Done(replace(row, bytes=self._stop - self._start))
         return self._commit()
@@ -116,7 +120,7 @@ class ByteRangeAttempt(FetchAttempt):
         file = self._fetched()
         match verify(file):
             case Verified(evidence, media_type):
-                self._part.place()
+                self._part.commit()
                 downloaded = replace(
                     self._row(Outcome.DOWNLOADED),
                     bytes=file.size,
@@ -137,12 +141,12 @@ class ByteRangeAttempt(FetchAttempt):
             md5=self._part.digest(),
             head=self._part.head,
             expected_size=self._total,
-            etag=self._part.etag,
+            etag=self._part.log.etag,
         )
 
     def _invalidate(self, md5: str | None = None) -> Done:
         """Give up the ranges of all workers; the first that does fetches the whole image."""
-        refetch_whole = self._part.spoil(self._start)
+        refetch_whole = self._part.log.invalidate(self._start)
         row = self._row(Outcome.BYTE_RANGE)
         return Done(replace(row, md5=md5, refetch_whole=refetch_whole))
 

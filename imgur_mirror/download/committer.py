@@ -32,7 +32,7 @@ def commit(work: Commit, folder: AlbumFolder, record: Record) -> "Future[Ask | D
     The future raises what `Commit.finish` does.
     """
     future: Future[Ask | Done] = Future()
-    _queue(folder.remote).put(PendingCommit(work, record, future))
+    _queue(folder.capabilities.local).put(PendingCommit(work, record, future))
     return future
 
 
@@ -68,13 +68,13 @@ _queues: dict[tuple[int, bool], _Queue] = {}
 _starting = Lock()
 
 
-def _queue(remote: bool) -> _Queue:
+def _queue(local: bool) -> _Queue:
     """Return this process's queue for a kind of store; a forked process has its own threads."""
-    key = os.getpid(), remote
+    key = os.getpid(), local
     if key not in _queues:
         with _starting:
             if key not in _queues:
-                _queues[key] = _start_threads(AT_ONCE if remote else DISK_THREADS)
+                _queues[key] = _start_threads(DISK_THREADS if local else AT_ONCE)
     return _queues[key]
 
 

@@ -8,8 +8,7 @@ from statistics import median
 
 from imgur_mirror.download.batch import Batch
 from imgur_mirror.models import Album, ByteRange, Download, Image, Outcome
-from imgur_mirror.store.manifest import Entry
-from imgur_mirror.store.split_file import Resumable, missing
+from imgur_mirror.store import Entry, Resumable, missing
 
 __all__ = ["Plan", "Splitting", "plan"]
 

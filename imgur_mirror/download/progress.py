@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from imgur_mirror.models import Download, Outcome
-from imgur_mirror.store import AlbumFolder, StoreError
-from imgur_mirror.store.manifest import outcomes_in
+from imgur_mirror.store import AlbumFolder, StoreError, outcomes_in
 from imgur_mirror.text import counted_images, size
 
 __all__ = ["Progress"]
@@ -42,7 +41,7 @@ class Progress:
         if time.monotonic() - self._gathered > GATHER:
             # Where the store does not answer, the run itself will say so.
             with suppress(StoreError, OSError):
-                self.folder.gather()
+                self.folder.run_state.gather()
             self._gathered = time.monotonic()
         for journal in self.folder.run_dir.glob("*.jsonl"):
             # A run's end takes its journals away.

@@ -12,7 +12,7 @@ from imgur_mirror.download.responses import check_size
 from imgur_mirror.download.verification import FetchedFile, Refetch, Reject, Verified, verify
 from imgur_mirror.http import content_length, content_range, etag_of, is_strong_etag
 from imgur_mirror.models import Download, Outcome
-from imgur_mirror.store.partial_file import RESUMABLE, Part
+from imgur_mirror.store.partial_file import RESUMABLE, ExclusiveFile
 
 __all__ = ["WholeFileAttempt"]
 
@@ -34,7 +34,7 @@ class WholeFileAttempt(FetchAttempt):
         self._existing_md5 = spec.existing_md5
         self._earlier_md5 = spec.earlier_md5
         self._announced = _Announced()
-        self._part: Part = spec.folder.part(self.image.name)
+        self._part: ExclusiveFile = spec.folder.partial_file(self.image.name)
         self._part_etag = self._resume()
 
     def _resume(self) -> str | None:
@@ -149,8 +149,7 @@ class WholeFileAttempt(FetchAttempt):
                     self._part.discard()
                 raise error
             case Verified() as verified:
-                self._part.ready()
-                self._part.place()
+                self._part.commit()
                 return Done(self._downloaded(verified))
 
     def _fetched(self) -> FetchedFile:

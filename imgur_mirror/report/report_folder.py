@@ -6,8 +6,7 @@ album's own folder.
 
 from urllib.parse import quote
 
-from imgur_mirror.store import AlbumFolder
-from imgur_mirror.store.base import StoredFile
+from imgur_mirror.store import AlbumFolder, StoredFile
 
 __all__ = ["REPORTS", "image_uri", "read_report", "report_file", "write_report"]
 

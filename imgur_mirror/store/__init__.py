@@ -1,48 +1,39 @@
 """Where files land: whole or not at all, in an album's folder with its manifest.
 
-`local` has the folders of this machine, `remote` what is at an address such as `s3://bucket/mirror`;
-that is imported where there is such an address. `folder` says what both do.
+`album_folder` opens one: an `AlbumFolder` above a `Storage`, which is a folder of this machine
+(`local`) or what is at an address such as `s3://bucket/mirror` (`object_store`, imported where
+there is such an address). A run's workers share its `RunState`.
 """
 
-from pathlib import Path
+from imgur_mirror.store.errors import StoreAway, StoreError, os_errors_as_store_errors
+from imgur_mirror.store.folder import AlbumFolder, BatchState
+from imgur_mirror.store.journal import Journal, Outcomes, outcomes_in
+from imgur_mirror.store.left_over import Resumable
+from imgur_mirror.store.manifest import Entry
+from imgur_mirror.store.opening import album_folder, downloads_root
+from imgur_mirror.store.partial_file import RESUMABLE, ExclusiveFile, SharedFile
+from imgur_mirror.store.range_log import missing
+from imgur_mirror.store.run_state import RunState
+from imgur_mirror.store.storage import Capabilities, StoredFile
 
-from imgur_mirror.store.base import AlbumFolder
-from imgur_mirror.store.fs import StoreError
-from imgur_mirror.store.local import LocalFolder
-
-__all__ = ["AlbumFolder", "LocalFolder", "StoreError", "album_folder", "downloads_root"]
-
-HERE = ("file", "local")
-"""What an address of a folder of this machine begins with."""
-
-
-def album_folder(downloads: str, album_id: str) -> AlbumFolder:
-    """Give the folder of one album below `downloads`: a folder's path or an fsspec address.
-
-    Raises:
-        StoreError: where `downloads` can be neither.
-    """
-    root = downloads_root(downloads)
-    if "://" in root:
-        from imgur_mirror.store.object_store import RemoteFolder
-
-        return RemoteFolder(f"{root}/{album_id}")
-    return LocalFolder(Path(root, album_id))
-
-
-def downloads_root(downloads: str) -> str:
-    """Give the downloads as all workers find them: an absolute path, or an address.
-
-    Raises:
-        StoreError: where it can be neither.
-    """
-    protocol, _, rest = downloads.rpartition("://")
-    if protocol and protocol not in HERE:
-        from imgur_mirror.store.fsspec_client import check_address
-
-        check_address(downloads)
-        return downloads.rstrip("/")
-    try:
-        return str(Path(rest).expanduser().absolute())
-    except RuntimeError as error:
-        raise StoreError(f"{downloads} is no folder: {error}") from error
+__all__ = [
+    "RESUMABLE",
+    "AlbumFolder",
+    "BatchState",
+    "Capabilities",
+    "Entry",
+    "ExclusiveFile",
+    "Journal",
+    "Outcomes",
+    "Resumable",
+    "RunState",
+    "SharedFile",
+    "StoreAway",
+    "StoreError",
+    "StoredFile",
+    "album_folder",
+    "downloads_root",
+    "missing",
+    "os_errors_as_store_errors",
+    "outcomes_in",
+]

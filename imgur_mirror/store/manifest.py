@@ -1,4 +1,4 @@
-"""The manifest of an album: what it vouches for, and the journals that it is made from."""
+"""The manifest of an album: what it vouches for, and how an outcome changes that."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pydantic import TypeAdapter
 from typing_extensions import TypedDict
 
-from imgur_mirror.models import NAMES_ON_DISK, Album, Download, Image, Outcome
+from imgur_mirror.models import Album, Download, Image, Outcome
 
 __all__ = [
     "MANIFEST",
@@ -21,7 +21,6 @@ __all__ = [
     "is_image",
     "manifest_blocks",
     "ordered",
-    "outcomes_in",
     "set_aside",
 ]
 
@@ -71,8 +70,6 @@ class _Manifest(TypedDict):
 
 _MANIFEST = TypeAdapter(_Manifest)
 _ENTRY = TypeAdapter(Entry)
-_DOWNLOAD = TypeAdapter(Download)
-_FIELDS = {on_disk: field for field, on_disk in NAMES_ON_DISK.items()}
 
 # Not by `asdict`, which looks for dataclasses in every string of a large album.
 _OF_ALBUM = [field.name for field in fields(Album) if field.name != "images"]
@@ -169,18 +166,6 @@ _json = json.JSONEncoder(ensure_ascii=False).encode
 def _text(row: Mapping[str, object]) -> bytes:
     # Half of a surrogate pair has no UTF-8, but with a backslash it is what JSON writes for it.
     return _json(row).encode(errors="backslashreplace")
-
-
-def outcomes_in(journal: bytes) -> Iterator[Download]:
-    """Read the lines of a journal; one that a crash cut short is not there."""
-    for line in journal.splitlines():
-        with suppress(ValueError, TypeError, RecursionError):
-            named = {
-                _FIELDS.get(name, name): value for name, value in dict(json.loads(line)).items()
-            }
-            row = _DOWNLOAD.validate_python(named)
-            if is_image(row.name):
-                yield row
 
 
 def _iso(seconds: float | None) -> str | None:

@@ -26,7 +26,7 @@ def attempt_of(folder, number, etag=None, length=None):
     wire = Settings(_env_file=None).wire
     image = Image(id=f"i{number}", name=f"i{number}.jpg", link=f"https://i.imgur.com/i{number}.jpg")
     attempt = WholeFileAttempt(
-        FetchSpec(ByteRange(image), folder, wire, Pace(folder.run_dir), "worker")
+        FetchSpec(ByteRange(image), folder, wire, Pace(folder.run_state), "worker")
     )
     body = body_of(number)
     headers = {

@@ -1,0 +1,45 @@
+"""From the setting for downloads to the folder of an album."""
+
+from pathlib import Path
+
+from imgur_mirror.store.errors import StoreError
+from imgur_mirror.store.folder import AlbumFolder
+from imgur_mirror.store.local import LocalStorage
+
+__all__ = ["album_folder", "downloads_root"]
+
+LOCAL = ("file", "local")
+"""What an address of a folder of this machine begins with."""
+
+
+def album_folder(downloads: str, album_id: str) -> AlbumFolder:
+    """Return the folder of one album below `downloads`: a folder's path or an fsspec address.
+
+    Raises:
+        StoreError: where `downloads` can be neither.
+    """
+    root = downloads_root(downloads)
+    if "://" in root:
+        # Imported where there is such an address.
+        from imgur_mirror.store.object_store import ObjectStorage
+
+        return AlbumFolder(ObjectStorage(f"{root}/{album_id}"))
+    return AlbumFolder(LocalStorage(Path(root, album_id)))
+
+
+def downloads_root(downloads: str) -> str:
+    """Return the downloads as all workers find them: an absolute path, or an address.
+
+    Raises:
+        StoreError: where it can be neither.
+    """
+    protocol, _, rest = downloads.rpartition("://")
+    if protocol and protocol not in LOCAL:
+        from imgur_mirror.store.fsspec_client import check_address
+
+        check_address(downloads)
+        return downloads.rstrip("/")
+    try:
+        return str(Path(rest).expanduser().absolute())
+    except RuntimeError as error:
+        raise StoreError(f"{downloads} is no folder: {error}") from error
