@@ -54,7 +54,7 @@ def downloads(call: Call) -> dict[str, float]:
     album = fetch_album(parse_address(call.album), settings.access)
     with album_folder(str(call.folder), album.id).start_run() as folder:
         alone = call.strategy is Strategy.SEQUENTIAL
-        splitting = None if alone else Splitting(settings.split_bytes, call.workers)
+        splitting = None if alone else Splitting(call.workers, settings.split_bytes)
         todo = plan(album, {}, {}, settings.max_task_runs, splitting)
         began = time.perf_counter()
         rows = download_images(todo, folder, settings.wire, call.strategy, call.workers)

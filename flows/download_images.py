@@ -40,8 +40,8 @@ def download_images(
     limit, wire = limited(wire, workers, connections)
     batches = together(plan.batches, connections)
 
-    # A flow of its own each time, with its own task runner. Prefect visits every field of a flow's
-    # result and stores its parameters: the rows are quoted, and the batches are no parameter.
+    # Made anew each time, for its task runner. Prefect visits every field of a flow's result and
+    # stores its parameters: so the rows are quoted, and the batches are no parameter.
     @flow(
         name="download-images",
         flow_run_name="{strategy}",
@@ -99,7 +99,7 @@ def _outcomes(
 def _lost(batch: Batch, error: Exception, folder: AlbumFolder) -> tuple[Download, ...]:
     """Take what the journal says where a task run ended without a result: killed, or a fault."""
     known = folder.run_state.outcomes(batch.name)
-    said = f"its task run ended with {type(error).__name__}: {error}"
+    sentence = f"its task run ended with {type(error).__name__}: {error}"
     whole_instead = [row for (_, offset), row in known.items() if offset is None]
     return (
         *whole_instead,
@@ -110,7 +110,7 @@ def _lost(batch: Batch, error: Exception, folder: AlbumFolder) -> tuple[Download
                 name=piece.image.name,
                 outcome=Outcome.FAILED,
                 range_start=piece.offset,
-                error=said,
+                error=sentence,
             )
             for piece in batch.byte_ranges
             if piece.offset is not None or (piece.image.id, None) not in known

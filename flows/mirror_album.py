@@ -5,19 +5,17 @@ from typing import Any
 
 from prefect import runtime
 from prefect.client.schemas.objects import State
-from prefect.flows import flow
-from prefect.states import Completed, Failed
+from prefect.states import Completed
 
 from flows.support.advice import choose
-from flows.support.heartbeat import heartbeat
-from flows.support.hooks import say_why
-from flows.support.mirroring import Incomplete, mirror
+from flows.support.mirror_flow import Incomplete, mirror_flow
+from flows.support.mirroring import mirror
 from flows.support.parameters import AlbumAddress, Choice, Workers, album_name
-from imgur_mirror.api import ApiError, BadAddress, parse_address
+from imgur_mirror.api import parse_address
 from imgur_mirror.models import Mirrored, Strategy
 from imgur_mirror.report import mirror_headline, missing_text
-from imgur_mirror.settings import BadSettings, read_settings
-from imgur_mirror.store import StoreError, album_folder
+from imgur_mirror.settings import read_settings
+from imgur_mirror.store import album_folder
 from runners import start_forkserver
 from tasks.album import fetch_album
 from tasks.credentials import access
@@ -31,7 +29,7 @@ def _run_name() -> str:
     return f"{album_name()} · {chosen.name}"
 
 
-@flow(name="mirror-album", flow_run_name=_run_name, on_failure=[say_why], on_crashed=[say_why])
+@mirror_flow("mirror-album", _run_name)
 def mirror_album(
     album: AlbumAddress,
     strategy: Choice = Choice.ASYNC,
@@ -49,25 +47,21 @@ def mirror_album(
             setting IMGUR_DOWNLOADS.
         verify: Read back every stored file, and fetch again what is damaged or missing.
     """
-    with heartbeat():
-        try:
-            settings = read_settings()
-            chosen = choose(strategy, workers).announce()
-            if chosen.strategy is Strategy.DASK and not settings.dask_scheduler_address:
-                # It imports what the workers need while the album is listed.
-                start_forkserver()
-            listing = fetch_album(parse_address(album), access(settings))
-            folder = album_folder(downloads or settings.downloads, listing.id)
-            mirrored = mirror(listing, chosen.strategy, chosen.workers, folder, settings, verify)
-        except (BadAddress, BadSettings, ApiError, StoreError) as error:
-            return Failed(message=str(error), data=error)
-        # Imported where it is used: it needs all that reports are made with.
-        from tasks.publish import publish_mirror
+    settings = read_settings()
+    chosen = choose(strategy, workers).announce()
+    if chosen.strategy is Strategy.DASK and not settings.dask_scheduler_address:
+        # It imports what the workers need while the album is listed.
+        start_forkserver()
+    listing = fetch_album(parse_address(album), access(settings))
+    folder = album_folder(downloads or settings.downloads, listing.id)
+    mirrored = mirror(listing, folder, chosen.strategy, chosen.workers, settings, verify)
+    # Imported where it is used: it needs all that reports are made with.
+    from tasks.publish import publish_mirror
 
-        publish_mirror(mirrored, folder)
-        if lost := missing_text(mirrored):
-            return Failed(message=lost, data=Incomplete(lost, mirrored))
-        return Completed(message=chosen.noted(mirror_headline(mirrored)), data=mirrored)
+    publish_mirror(mirrored, folder)
+    if lacking := missing_text(mirrored):
+        raise Incomplete(lacking, mirrored)
+    return Completed(message=chosen.with_note(mirror_headline(mirrored)), data=mirrored)
 
 
 if __name__ == "__main__":

@@ -3,21 +3,20 @@
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from prefect import runtime
 from prefect.client.schemas.objects import State
-from prefect.flows import flow
 from prefect.states import Completed, Failed
 from prefect.variables import Variable
 
-from flows.cli.stopping import go_on
+from flows.cli.stopping import raise_if_stopped
 from flows.mirror_album import mirror_album
 from flows.support.advice import Chosen, choose
-from flows.support.heartbeat import heartbeat, own_heartbeats
-from flows.support.hooks import say_why
-from flows.support.mirroring import Incomplete
+from flows.support.heartbeat import own_heartbeats
+from flows.support.mirror_flow import Incomplete, mirror_flow
 from flows.support.parameters import AlbumAddress, Choice, Workers
 from imgur_mirror.api import ApiError, BadAddress, BadCredentials, Kind, RateLimited, parse_address
 from imgur_mirror.models import AlbumResult, Mirrored
@@ -31,10 +30,15 @@ __all__ = ["mirror_albums"]
 
 VARIABLE = "imgur_albums"
 
-LEFT = "not tried, and left for the next run: the limit of Imgur requests is reached"
+NOT_TRIED = "not tried, and left for the next run: the limit of Imgur requests is reached"
 
-Ended = tuple[AlbumResult, object]
-"""What became of an album, and what its run raised or returned where it did not go well."""
+
+@dataclass(frozen=True, slots=True)
+class _AlbumRun:
+    """What became of an album, and the error that its run ended with, if it did."""
+
+    result: AlbumResult
+    error: object = None
 
 
 def _run_name() -> str:
@@ -42,7 +46,7 @@ def _run_name() -> str:
     return choose(Choice(parameters["strategy"]), parameters["workers"]).name
 
 
-@flow(name="mirror-albums", flow_run_name=_run_name, on_failure=[say_why], on_crashed=[say_why])
+@mirror_flow("mirror-albums", _run_name)
 def mirror_albums(
     albums: list[AlbumAddress] = [],  # noqa: B006 - never changed, and shown in the form
     strategy: Choice = Choice.ASYNC,
@@ -62,24 +66,20 @@ def mirror_albums(
             setting IMGUR_DOWNLOADS.
         verify: Read back every stored file, and fetch again what is damaged or missing.
     """
-    with heartbeat():
-        try:
-            settings = read_settings()
-            wanted = albums or _from_variable()
-        except BadSettings as error:
-            return Failed(message=str(error), data=error)
-        chosen = choose(strategy, workers).announce()
-        one = partial(_one, chosen=chosen, downloads=downloads, verify=verify)
-        with own_heartbeats():
-            ended = tuple(_each(wanted, one, settings))
-        results = tuple(result for result, _ in ended)
-        publish_summary(results)
-        if any(result.error for result in results):
-            return Failed(message=summary_headline(results), data=_refusal(ended))
-        return Completed(message=chosen.noted(summary_headline(results)), data=results)
+    settings = read_settings()
+    wanted = albums or _albums_of_variable()
+    chosen = choose(strategy, workers).announce()
+    one = partial(_mirror_one, chosen=chosen, downloads=downloads, verify=verify)
+    with own_heartbeats():
+        runs = tuple(_mirror_each(wanted, one, settings))
+    results = tuple(run.result for run in runs)
+    publish_summary(results)
+    if any(result.error for result in results):
+        return Failed(message=summary_headline(results), data=_common_refusal(runs))
+    return Completed(message=chosen.with_note(summary_headline(results)), data=results)
 
 
-def _from_variable() -> list[str]:
+def _albums_of_variable() -> list[str]:
     """Read the albums that are edited in the UI: a list, or text with one a line."""
     value = Variable.get(VARIABLE, default=None)
     albums = value.split() if isinstance(value, str) else value
@@ -91,19 +91,19 @@ def _from_variable() -> list[str]:
     return [str(album) for album in albums]
 
 
-def _each(
-    albums: Sequence[str], one: Callable[[str], Ended], settings: Settings
-) -> Iterator[Ended]:
+def _mirror_each(
+    albums: Sequence[str], one: Callable[[str], _AlbumRun], settings: Settings
+) -> Iterator[_AlbumRun]:
     """Mirror one album after another, those of an account in its place, and each once.
 
     The failure of one stops no other. Only spent credits do: each further call would be one over
     Imgur's limit.
     """
-    todo, seen, spent = deque(albums), set[str](), False
+    todo, seen, is_limited = deque(albums), set[str](), False
     while todo:
         album = todo.popleft()
-        if spent:
-            yield AlbumResult(album, None, LEFT), None
+        if is_limited:
+            yield _AlbumRun(AlbumResult(album, None, NOT_TRIED))
             continue
         try:
             address = parse_address(album)
@@ -111,17 +111,17 @@ def _each(
                 todo.extendleft(reversed(fetch_account_albums(address, access(settings))))
                 continue
         except (BadAddress, BadSettings, ApiError) as error:
-            spent = isinstance(error, RateLimited)
-            yield AlbumResult(album, None, str(error)), error
-            continue
-        if str(address) not in seen:
+            run = _AlbumRun(AlbumResult(album, None, str(error)), error)
+        else:
+            if str(address) in seen:
+                continue
             seen.add(str(address))
-            ended = one(album)
-            spent = isinstance(ended[1], RateLimited)
-            yield ended
+            run = one(album)
+        is_limited = isinstance(run.error, RateLimited)
+        yield run
 
 
-def _one(album: str, chosen: Chosen, downloads: str, verify: bool) -> Ended:
+def _mirror_one(album: str, chosen: Chosen, downloads: str, verify: bool) -> _AlbumRun:
     """Mirror one album, as a run of its own; whatever happens to it is its result."""
     strategy = Choice(chosen.strategy)
     try:
@@ -130,18 +130,19 @@ def _one(album: str, chosen: Chosen, downloads: str, verify: bool) -> Ended:
         )
         result = state.result(raise_on_failure=False)
     except Exception as error:  # noqa: BLE001 - Prefect's own, where it could not record the run
-        go_on()
-        return AlbumResult(album, None, f"its run ended with {type(error).__name__}: {error}"), None
+        raise_if_stopped()
+        sentence = f"its run ended with {type(error).__name__}: {error}"
+        return _AlbumRun(AlbumResult(album, None, sentence))
     if isinstance(result, Mirrored):
-        return AlbumResult(album, result, None), None
+        return _AlbumRun(AlbumResult(album, result, None))
     mirrored = result.mirrored if isinstance(result, Incomplete) else None
-    said = state.message or f"the run ended {state.name}"
-    return AlbumResult(album, mirrored, said), result
+    sentence = state.message or f"the run ended {state.name}"
+    return _AlbumRun(AlbumResult(album, mirrored, sentence), result)
 
 
-def _refusal(ended: Sequence[Ended]) -> object:
-    """The error to fail with where the call is wrong, and not an album: no client id that works."""
-    errors = [error for _, error in ended]
+def _common_refusal(runs: Sequence[_AlbumRun]) -> object:
+    """Give the error to fail with where the call is wrong, and not an album: no valid client id."""
+    errors = [run.error for run in runs]
     return errors[0] if all(isinstance(error, BadCredentials) for error in errors) else None
 
 

@@ -15,7 +15,7 @@ from pydantic import Field
 
 from flows.support.connection_plan import plan_connections
 from flows.support.heartbeat import heartbeat, own_heartbeats
-from flows.support.hooks import say_why
+from flows.support.mirror_flow import mirror_flow
 from flows.support.parameters import Workers
 from flows.support.progress import ProgressArtifact
 from flows.support.shard_queue import JobResult, ShardQueue
@@ -32,8 +32,7 @@ from imgur_mirror.bulk import (
 )
 from imgur_mirror.bulk.summary import job_headline, job_lacks
 from imgur_mirror.models import Strategy
-from imgur_mirror.settings import BadSettings, Settings, Wire, read_settings
-from imgur_mirror.store import StoreError
+from imgur_mirror.settings import Settings, Wire, read_settings
 from tasks.images import FetchOptions
 from tasks.limit import limited
 from tasks.shards import job_key, publish_job, shard_task
@@ -73,7 +72,7 @@ def _run_name() -> str:
     return f"{name} · {Strategy(parameters['strategy'])}"
 
 
-@flow(name="mirror-many", flow_run_name=_run_name, on_failure=[say_why], on_crashed=[say_why])
+@mirror_flow("mirror-many", _run_name)
 def mirror_many(
     source: Annotated[str, Field(min_length=1)],
     strategy: Strategy = Strategy.ASYNC,
@@ -93,18 +92,14 @@ def mirror_many(
         shard_size: How many rows of the file make a shard, which has a task run and a report.
         name: What the job's folder is called; empty for the name of the file.
     """
-    with heartbeat():
-        try:
-            settings = read_settings()
-            cut = Cut(open_source(source), shard_size)
-            one_shard = cut.is_one_shard()
-            root, name = downloads or settings.downloads, name or job_name(cut.source)
-            with open_job(root, name, cut.source, shard_size) as job:
-                result = _mirror(cut, job, strategy, workers, one_shard, settings)
-        except (BadSource, BadSettings, StoreError) as error:
-            return Failed(message=str(error), data=error)
-        publish_job(job, result.tally, result.seconds)
-        return _state(result)
+    settings = read_settings()
+    cut = Cut(open_source(source), shard_size)
+    one_shard = cut.is_one_shard()
+    root, name = downloads or settings.downloads, name or job_name(cut.source)
+    with open_job(root, name, cut.source, shard_size) as job:
+        result = _mirror(cut, job, strategy, workers, one_shard, settings)
+    publish_job(job, result.tally, result.seconds)
+    return _state(result)
 
 
 def _mirror(

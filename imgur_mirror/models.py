@@ -80,15 +80,15 @@ class Album:
 class ByteRange:
     """A unit of work: the bytes `start` to before `stop` of an image, or all of it (`stop` None).
 
-    `held` says that a file lies under its name which no manifest vouches for, or of which the API
-    says other things than before: the host is asked whether it has that very file (`If-None-Match`
-    with its MD5) before it is fetched.
+    `file_exists` says that a file lies under its name which no manifest vouches for, or of which
+    the API says other things than before: the host is asked whether it has that very file
+    (`If-None-Match` with its MD5) before it is fetched.
     """
 
     image: Image
     start: int = 0
     stop: int | None = None
-    held: bool = False
+    file_exists: bool = False
 
     @property
     def offset(self) -> int | None:

@@ -14,6 +14,7 @@ import os
 import pickle
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from copy import copy
 from functools import lru_cache
 from threading import BoundedSemaphore
 from typing import Any, Self, cast
@@ -21,7 +22,7 @@ from uuid import UUID, uuid4
 
 import dask
 import distributed
-from prefect import Task
+from prefect import Flow, Task
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import RunInput, State
 from prefect.context import (
@@ -237,12 +238,19 @@ def _inputs(
 def _dump_context(
     task: Task[..., Any], task_run_id: UUID, inputs: dict[str, set[RunInput]]
 ) -> dict[str, Any]:
-    """What `prefect.context.serialize_context` gives, but without the settings, which cost most."""
+    """What `prefect.context.serialize_context` gives, but for what costs most.
+
+    That is the settings, and the flow's function: it is pickled by value for each task run, with
+    all that it refers to as a closure, such as the batches of all of them.
+    """
     flow_run, task_run = EngineContext.get(), TaskRunContext.get()
     deployment = _deployment_id.get()
     assets = AssetContext.from_task_and_inputs(task, task_run_id, inputs, copy_to_child_ctx=True)
+    flow_run_context = flow_run.serialize() if flow_run else {}
+    if flow_run_context:
+        flow_run_context["flow"] = _without_function(flow_run_context["flow"])
     return {
-        "flow_run_context": flow_run.serialize() if flow_run else {},
+        "flow_run_context": flow_run_context,
         "task_run_context": task_run.serialize() if task_run else {},
         "tags_context": TagsContext.get().serialize(),
         "settings_context": {},
@@ -250,3 +258,13 @@ def _dump_context(
         "deployment_id": str(deployment) if deployment else None,
         "deployment_parameters": _deployment_parameters.get(),
     }
+
+
+def _without_function(flow: Flow[..., Any]) -> Flow[..., Any]:
+    light = copy(flow)
+    light.fn = light.__wrapped__ = _no_function  # type: ignore[attr-defined]  # functools sets it
+    return light
+
+
+def _no_function() -> None:
+    """Stands for the function of a flow, which no task calls."""

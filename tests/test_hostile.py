@@ -455,7 +455,7 @@ def test_what_a_crash_left_beside_a_part_is_not_trusted(left, host, folder, fetc
 def test_a_file_that_went_meanwhile_is_fetched(host, folder):
     """It was there when the run was planned."""
     host.answers["/good.png"] = answer()
-    piece = ByteRange(image(0, host.url("/good.png")), held=True)
+    piece = ByteRange(image(0, host.url("/good.png")), file_exists=True)
 
     (row,) = by_requests(Batch("00000", (piece,)), folder, wire(host.place))
 

@@ -335,7 +335,7 @@ def test_an_image_that_never_gets_there_fails_and_no_other(
 
 
 def test_the_progress_of_other_machines_is_gathered(bucket, monkeypatch):
-    monkeypatch.setattr("imgur_mirror.download.progress.GATHER", -1)
+    monkeypatch.setattr("imgur_mirror.download.progress.GATHER_SECONDS", -1)
     with album_folder(bucket.address, "A").start_run() as folder:
         journal = folder.run_state.journal("00000")
         journal.append(Download(id="a", name="a.jpg", outcome=Outcome.DOWNLOADED, received=5))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imgur_mirror.download.plan import REQUEST, UNKNOWN_IMAGE, UNKNOWN_VIDEO, plan
+from imgur_mirror.download.plan import REQUEST_BYTES, TYPICAL_IMAGE_BYTES, TYPICAL_VIDEO_BYTES, plan
 from imgur_mirror.models import Album, Image, Outcome
 from imgur_mirror.store.manifest import Entry
 
@@ -50,7 +50,7 @@ def test_what_nobody_has_is_fetched():
     made = todo(image("a"), image("b"))
     assert sorted(ids(made)) == ["a", "b"]
     assert made.settled == ()
-    assert not any(piece.held for piece in pieces(made))
+    assert not any(piece.file_exists for piece in pieces(made))
 
 
 def test_an_album_of_nothing_makes_no_task_run():
@@ -85,7 +85,7 @@ def test_a_file_of_which_the_manifest_says_other_bytes_than_the_api_is_unchanged
 )
 def test_an_image_that_is_listed_otherwise_is_asked_for_with_what_is_held(now):
     made = todo(now, entries=[entry(image("a"))], files={"a.jpg": 1000})
-    assert [piece.held for piece in pieces(made)] == [True]
+    assert [piece.file_exists for piece in pieces(made)] == [True]
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_new_words_about_an_image_are_no_reason_to_fetch_it(now):
 )
 def test_what_no_manifest_vouches_for_is_asked_for(entries, files, held):
     made = todo(image("a"), entries=entries, files=files)
-    assert [(piece.image.id, piece.held) for piece in pieces(made)] == [("a", held)]
+    assert [(piece.image.id, piece.file_exists) for piece in pieces(made)] == [("a", held)]
 
 
 def test_what_a_dead_run_stored_is_unchanged():
@@ -140,7 +140,8 @@ def test_an_unsafe_image_fails_with_the_reason_and_without_a_request():
 
 def weights(made):
     return [
-        sum(REQUEST + piece.image.size for piece in batch.byte_ranges) for batch in batches_of(made)
+        sum(REQUEST_BYTES + piece.image.size for piece in batch.byte_ranges)
+        for batch in batches_of(made)
     ]
 
 
@@ -183,7 +184,7 @@ def test_an_unknown_size_is_taken_for_the_median_of_its_kind():
 def test_where_no_size_is_known_a_video_comes_first():
     unknown = [image("a", size=None), image("b", size=None, type="video/mp4")]
     assert ids(todo(*unknown)) == ["b", "a"]
-    assert UNKNOWN_IMAGE < UNKNOWN_VIDEO
+    assert TYPICAL_IMAGE_BYTES < TYPICAL_VIDEO_BYTES
 
 
 sizes = st.lists(st.integers(1, 20_000_000), min_size=1, max_size=80)
@@ -194,7 +195,7 @@ sizes = st.lists(st.integers(1, 20_000_000), min_size=1, max_size=80)
 def test_batches_are_of_about_equal_bytes(sizes, most):
     made = todo(*(image(f"i{n}", size=size) for n, size in enumerate(sizes)), most=most)
     loads = weights(made)
-    mean, largest = sum(loads) / len(loads), REQUEST + max(sizes)
+    mean, largest = sum(loads) / len(loads), REQUEST_BYTES + max(sizes)
     assert len(loads) == min(most, len(sizes))
     assert max(loads) <= mean + largest
     assert max(loads) - min(loads) <= largest
@@ -242,7 +243,7 @@ def test_every_image_lands_in_exactly_one_place(case):
         if row.outcome is Outcome.UNCHANGED:
             assert files[row.name] == row.bytes
     for piece in pieces(made):
-        assert piece.held == (piece.image.name in files)
+        assert piece.file_exists == (piece.image.name in files)
 
 
 def test_a_plan_has_a_summary():

@@ -10,7 +10,7 @@ import pytest
 from prefect import flow
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from flows.support.progress import progress_shown
+from flows.support.progress import show_progress
 from imgur_mirror.download.batch import Batch
 from imgur_mirror.download.plan import Plan
 from imgur_mirror.download.progress import Progress
@@ -62,8 +62,8 @@ def test_every_outcome_is_done_but_only_downloads_have_bytes(folder):
     folder.run_state.journal("00000").append(row("b", Outcome.UNCHANGED))
     folder.run_state.journal("00000").append(row("c", Outcome.FAILED))
     assert seen(progress) == (3, 0)
-    assert progress.came == 2
-    assert progress.said(4) == "2 of 4 images, 0 bytes, 1 failed"
+    assert progress.succeeded == 2
+    assert progress.text(4) == "2 of 4 images, 0 bytes, 1 failed"
 
 
 def test_an_image_that_came_after_all_has_not_failed(folder):
@@ -71,7 +71,7 @@ def test_an_image_that_came_after_all_has_not_failed(folder):
     folder.run_state.journal("00000").append(row("a", Outcome.FAILED))
     folder.run_state.journal("00000").append(row("a"))
     assert seen(progress) == (1, 100)
-    assert progress.said(1) == "1 of 1 image, 100 bytes"
+    assert progress.text(1) == "1 of 1 image, 100 bytes"
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def awaited(api, folder, what):
 def test_the_artifact_follows_a_run_to_its_end(named, prefect_server):
     @flow
     def downloading():
-        with progress_shown(planned("a", "b", "c"), named, "title"):
+        with show_progress(planned("a", "b", "c"), named, "title"):
             append(named, "00000", row("a"))
             awaited(prefect_server, named, (33.3, "1 of 3 images, 100 bytes"))
             append(named, "00000", row("b"))
@@ -167,7 +167,7 @@ def test_the_artifact_follows_a_run_to_its_end(named, prefect_server):
 def test_the_artifact_of_a_run_that_lacks_something_does_not_end_at_100(named, prefect_server):
     @flow
     def downloading():
-        with progress_shown(planned("a", "b"), named, "title"):
+        with show_progress(planned("a", "b"), named, "title"):
             awaited(prefect_server, named, (0.0, "0 of 2 images, 0 bytes"))
             append(named, "00000", row("a"))
             append(named, "00000", row("b", Outcome.FAILED))
@@ -179,7 +179,7 @@ def test_the_artifact_of_a_run_that_lacks_something_does_not_end_at_100(named, p
 def test_a_short_run_asks_nothing_of_the_server(named, prefect_server):
     @flow
     def downloading():
-        with progress_shown(planned("a"), named, "title"):
+        with show_progress(planned("a"), named, "title"):
             append(named, "00000", row("a"))
 
     downloading()
@@ -224,7 +224,7 @@ def test_a_server_that_does_not_answer_holds_up_no_run(named, prefect_server):
 
         @flow
         def downloading():
-            with progress_shown(planned("a"), named, "title"):
+            with show_progress(planned("a"), named, "title"):
                 awaited(prefect_server, named, (0.0, "0 of 1 image, 0 bytes"))
                 plugged.clear()
                 append(named, "00000", row("a"))

@@ -11,6 +11,7 @@ import threading
 from contextlib import asynccontextmanager
 from multiprocessing import forkserver
 
+import cloudpickle
 import psutil
 import pytest
 from prefect import Flow, flow, runtime, tags, task, unmapped
@@ -514,7 +515,28 @@ class TestDask:
         theirs, ours = comparing()
         assert theirs.pop("settings_context")
         assert ours.pop("settings_context") == {}
+        sent, whole = (context["flow_run_context"].pop("flow") for context in (ours, theirs))
+        assert (sent.name, sent.task_runner) == (whole.name, whole.task_runner)
         assert theirs == ours
+
+    def test_what_a_flow_refers_to_is_not_sent_with_each_of_its_tasks(self):
+        """A flow that is made in a function may refer to all that its tasks download."""
+        from uuid import uuid4
+
+        from runners.dask import _dump_context
+
+        everything = os.urandom(1 << 20)
+
+        @task(cache_policy=NO_CACHE)
+        def nothing():
+            pass
+
+        @flow
+        def referring():
+            return len(everything), len(cloudpickle.dumps(_dump_context(nothing, uuid4(), {})))
+
+        referred, sent = referring()
+        assert sent < referred / 10
 
     def test_contexts_are_where_the_worker_puts_them(self):
         from runners.dask import _dump_settings, _standing_contexts

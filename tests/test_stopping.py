@@ -12,7 +12,7 @@ COMMAND = """
 import os, sys, threading, time
 from flows.cli import stopping
 
-stopping.PATIENCE = 1
+stopping.GRACE_SECONDS = 1
 
 def told():
     os.kill(os.getpid(), {number})
@@ -75,7 +75,9 @@ def test_a_command_that_is_done_is_left_alone(within):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_work_does_not_go_on_where_the_signal_was_kept(number):
-    ran = run(number, within=f"{SWALLOWS}\ntime.sleep(0.2)\nstopping.go_on()\nprint('next')")
+    ran = run(
+        number, within=f"{SWALLOWS}\ntime.sleep(0.2)\nstopping.raise_if_stopped()\nprint('next')"
+    )
     assert (ran.returncode, ran.stdout) == (128 + number, "")
 
 

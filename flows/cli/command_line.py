@@ -29,7 +29,7 @@ INVALID = "Flow run received invalid parameters: - "
 
 
 def main(
-    flow: Flow[..., Any], described: Callable[[Any], str], arguments: Sequence[str] | None = None
+    flow: Flow[..., Any], describe: Callable[[Any], str], arguments: Sequence[str] | None = None
 ) -> int:
     """Run a flow with the shell's arguments, print what it found, and give the exit status.
 
@@ -37,7 +37,7 @@ def main(
     settings are wrong; standard error says how to mend them. 130 and 143: it was stopped, by
     Ctrl-C or by SIGTERM; the process then ends soon, if need be by force (`stoppable`).
     """
-    # All that was imported stays: no garbage collection need look at it again.
+    # The garbage collector need not look again at all that was imported, which stays.
     gc.freeze()
     parameters = vars(_parser(flow).parse_args(arguments))
     try:
@@ -53,7 +53,7 @@ def main(
         with stoppable(), prefect_api(), own_heartbeats():
             state: State[Any] = flow(**checked, return_state=True)  # type: ignore[assignment]
             send_events()
-            return _outcome(state, described)
+            return _exit_status(state, describe)
     except ServerError as error:
         return _fail(str(error), MISSING)
     except Stopped as stopped:
@@ -61,7 +61,7 @@ def main(
 
 
 def _checked(flow: Flow[..., Any], parameters: dict[str, Any]) -> dict[str, Any]:
-    """Read the parameters as the flow does, without the log of what is wrong: that is said once."""
+    """Validate the parameters as the flow does, without Prefect's log of what is wrong."""
     log = logging.getLogger("prefect.flows")
     log.disabled = True
     try:
@@ -71,7 +71,7 @@ def _checked(flow: Flow[..., Any], parameters: dict[str, Any]) -> dict[str, Any]
 
 
 def _check_input(checked: dict[str, Any], settings: Settings) -> None:
-    """Refuse what names nothing; links to images, as a file has them, need no client id."""
+    """Refuse what names nothing; a file may hold links to images, which need no client id."""
     if "source" in checked:
         open_source(checked["source"])
         return
@@ -98,9 +98,9 @@ def _check_credentials(settings: Settings) -> None:
         )
 
 
-def _outcome(state: State[Any], described: Callable[[Any], str]) -> int:
+def _exit_status(state: State[Any], describe: Callable[[Any], str]) -> int:
     if state.is_completed():
-        print(described(state.result()))
+        print(describe(state.result()))
         return DONE
     error = state.result(raise_on_failure=False)
     wrong = isinstance(error, BadAddress | BadSettings | BadCredentials)
@@ -124,7 +124,7 @@ def _parser(flow: Flow[..., Any]) -> ArgumentParser:
     parser = ArgumentParser(prog=f"python -m {module}", description=about)
     schema = parameter_schema(flow)
     for number, (name, field) in enumerate(schema.properties.items()):
-        # argparse takes % for its own
+        # argparse formats the help text with %.
         help_text = f"{field.get('description', '')}{_bounds(field)}".replace("%", "%%")
         if number:
             choices = _choices(field, schema.definitions or {})
@@ -138,14 +138,14 @@ def _parser(flow: Flow[..., Any]) -> ArgumentParser:
 
 
 def _bounds(field: dict[str, Any]) -> str:
-    """Say what the run form says by its bounded number, and what is taken by default."""
-    said = []
+    """Say which numbers a parameter takes, and its default."""
+    notes = []
     if "minimum" in field and "maximum" in field:
-        said.append(f"{field['minimum']} to {field['maximum']}")
+        notes.append(f"{field['minimum']} to {field['maximum']}")
     default = field.get("default")
     if default and not isinstance(default, bool | list):
-        said.append(f"default: {default}")
-    return f" ({'; '.join(said)})" if said else ""
+        notes.append(f"default: {default}")
+    return f" ({'; '.join(notes)})" if notes else ""
 
 
 def _choices(field: dict[str, Any], definitions: dict[str, Any]) -> list[str] | None:
@@ -156,7 +156,7 @@ def _choices(field: dict[str, Any], definitions: dict[str, Any]) -> list[str] | 
 
 
 def _option(field: dict[str, Any], choices: list[str] | None) -> dict[str, Any]:
-    """Say how argparse reads a parameter with a default."""
+    """Give the arguments of `add_argument` for a parameter with a default."""
     default = field["default"]
     if isinstance(default, bool):
         return {"action": "store_true"}

@@ -24,11 +24,11 @@ from prefect.settings import PREFECT_API_URL, PREFECT_HOME, get_current_settings
 
 __all__ = ["ServerError", "kill_servers", "prefect_api", "prefect_server", "send_events", "stop"]
 
-START = 120
-"""Seconds that a first start, with its migrations, may take on a slow machine."""
+MAX_START_SECONDS = 120
+"""For a first start, with its migrations, on a slow machine."""
 
-LAST_EVENTS = 3
-"""Seconds that a run's last events may take; with a server that is away they do not come."""
+MAX_EVENTS_SECONDS = 3
+"""For a run's last events: a server that is away never takes them."""
 
 PORTS = range(20_000, 32_768)
 
@@ -73,7 +73,7 @@ def prefect_server(home: Path) -> Iterator[str]:
         raise ServerError(f"cannot make {home}: {error}; set PREFECT_HOME to a folder") from error
     port = _free_port()
     url = f"http://127.0.0.1:{port}/api"
-    # Threads and processes see the environment, and not what a context variable holds.
+    # Set in the environment: threads and processes do not see a context variable.
     environment = {"PREFECT_HOME": str(home.absolute()), "PREFECT_API_URL": url}
     server = _start(port, home, _database() | os.environ | environment)
     _started.append(server)
@@ -83,7 +83,7 @@ def prefect_server(home: Path) -> Iterator[str]:
             try:
                 yield url
             finally:
-                # What this process has yet to say, it says while there is someone to hear it.
+                # Send the last logs and events while the server still runs.
                 APILogWorker.drain_all(timeout=5)
                 EventsWorker.drain_all(timeout=5)
     finally:
@@ -98,7 +98,7 @@ _started: list[subprocess.Popen[bytes]] = []
 
 
 def kill_servers() -> None:
-    """Kill what `prefect_server` started, where this process ends at once."""
+    """Kill what `prefect_server` started, before this process exits without cleaning up."""
     for server in _started:
         stop(server, signal.SIGKILL, 0)
 
@@ -106,15 +106,15 @@ def kill_servers() -> None:
 def send_events() -> None:
     """Let Prefect send the events that it still has, for some seconds.
 
-    At its exit it would warn that it is still at it, after the last that there is to say.
+    Otherwise it warns at exit that it is still sending, and that would be the last line printed.
     """
     sending = Thread(target=EventsWorker.instance().wait_until_empty, daemon=True)
     sending.start()
-    sending.join(LAST_EVENTS)
+    sending.join(MAX_EVENTS_SECONDS)
 
 
 def _database() -> dict[str, str]:
-    """Give what is configured of the database, in the profile too: another home has no such."""
+    """Read the configured database, which may stand in a profile that another home lacks."""
     return get_current_settings().server.database.to_environment_variables(exclude_unset=True)
 
 
@@ -129,10 +129,7 @@ def _check_reachable(url: str) -> None:
 
 
 def _free_port() -> int:
-    """Find a port below those that the system gives to outgoing connections.
-
-    One of theirs may be taken by a connection in the seconds until the server listens.
-    """
+    """Find a port below the ephemeral ones, which a connection may take before the server does."""
     for port in random.sample(PORTS, len(PORTS)):
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))
@@ -147,24 +144,24 @@ def _start(port: int, home: Path, environment: dict[str, str]) -> subprocess.Pop
             command,
             stdout=log,
             stderr=subprocess.STDOUT,
-            # Where prefect.toml lies, which makes the server hold.
+            # The folder of prefect.toml, whose settings the server needs.
             cwd=PROJECT if (PROJECT / "prefect.toml").exists() else None,
             env=environment,
-            # Ctrl-C is for what uses the server; the server goes last.
+            # Ctrl-C must not reach the server: what uses it has to end first.
             start_new_session=True,
         )
 
 
 def _await_health(server: subprocess.Popen[bytes], url: str, home: Path) -> None:
-    deadline = time.monotonic() + START
+    deadline = time.monotonic() + MAX_START_SECONDS
     while time.monotonic() < deadline and server.poll() is None:
         try:
             if httpx.get(f"{url}/health", timeout=5, trust_env=False).is_success:
                 return
         except httpx.TransportError:
             time.sleep(0.1)
-    said = (home / "server.log").read_text(encoding="utf-8", errors="replace")[-2000:]
-    raise ServerError(f"the Prefect server did not start; the end of {home}/server.log:\n{said}")
+    end = (home / "server.log").read_text(encoding="utf-8", errors="replace")[-2000:]
+    raise ServerError(f"the Prefect server did not start; the end of {home}/server.log:\n{end}")
 
 
 @contextmanager
@@ -183,12 +180,12 @@ def _environment(values: dict[str, str]) -> Iterator[None]:
         refresh_global_settings_context()
 
 
-def stop(child: subprocess.Popen[bytes], sign: signal.Signals, patience: float) -> None:
+def stop(child: subprocess.Popen[bytes], number: signal.Signals, patience: float) -> None:
     """Stop a process and all of its session, by force after `patience` seconds or a Ctrl-C."""
     if child.poll() is not None:
         return
     try:
-        os.killpg(child.pid, sign)
+        os.killpg(child.pid, number)
         child.wait(patience)
     except BaseException as error:
         with suppress(ProcessLookupError):

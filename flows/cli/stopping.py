@@ -1,7 +1,7 @@
-"""A command that is told to stop, by Ctrl-C or SIGTERM, and does so in time.
+"""A command that is told to stop, by Ctrl-C or SIGTERM, exits in time.
 
-Prefect tells its server that the run crashed, and waits and asks again where the server does not
-answer; so do its threads at the end of the process. What was downloaded depends on none of that.
+Prefect reports the crash to its server, and retries for long where that does not answer; so do its
+threads when the process exits. What was downloaded does not depend on that.
 """
 
 import os
@@ -12,10 +12,10 @@ from contextlib import contextmanager
 from threading import Event, Thread
 from types import FrameType
 
-__all__ = ["Stopped", "go_on", "stoppable"]
+__all__ = ["Stopped", "raise_if_stopped", "stoppable"]
 
-PATIENCE = 25.0
-"""Seconds for what a run has to say when it is told to stop: Kubernetes kills after 30."""
+GRACE_SECONDS = 25.0
+"""From the signal to the end of the process, at most: Kubernetes kills after 30."""
 
 
 class Stopped(Exception):
@@ -33,54 +33,53 @@ class Stopped(Exception):
 
 @contextmanager
 def stoppable() -> Iterator[None]:
-    """Let SIGTERM raise, as Ctrl-C does, and have the process end within `PATIENCE` after either.
+    """Let SIGTERM raise, as Ctrl-C does, and exit at most `GRACE_SECONDS` after either.
 
-    So it is to end once `Stopped` was raised: that is watched as well.
+    The caller is to exit once `Stopped` was raised: if it does not, the process is ended all the
+    same.
 
     Raises:
         Stopped: instead of whatever the signal led to.
     """
-    # Imported where it is used: every flow imports this module, and that one takes long.
+    # Imported where it is used: it is slow to import, and every flow imports this module.
     from flows.cli.server import kill_servers
 
     handler = signal.signal(signal.SIGTERM, _terminate)
     watch = _Watch(kill_servers)
     _watches.append(watch)
-    # Every signal writes its number there, whoever handles it. While a flow runs, Prefect replaces
-    # our handler, and passes SIGTERM on to it only after it has told its server (`capture_sigterm`
-    # in prefect 3.8.8): a deadline set by the handler would come too late where no server answers.
-    before = signal.set_wakeup_fd(watch.told, warn_on_full_buffer=False)
+    # Python writes every signal's number there, whoever handles it. While a flow runs, Prefect
+    # replaces our handler, and passes SIGTERM on to it only after it has told its server
+    # (`capture_sigterm` in prefect 3.8.8): a deadline set by the handler would come too late where
+    # no server answers.
+    before = signal.set_wakeup_fd(watch.signals, warn_on_full_buffer=False)
     try:
         yield
     except BaseException as error:
         if (number := watch.number or _number_of(error)) is None:
-            watch.over.set()
+            watch.ended.set()
             raise
         watch.stopped = Stopped(number)
         raise watch.stopped from error
     else:
-        watch.over.set()
+        watch.ended.set()
     finally:
         signal.signal(signal.SIGTERM, handler)
         signal.set_wakeup_fd(before)
-        os.close(watch.told)
+        os.close(watch.signals)
         _watches.remove(watch)
 
 
-def go_on() -> None:
-    """Go on with the next piece of work, unless the command was told to stop.
+def raise_if_stopped() -> None:
+    """Raise KeyboardInterrupt if the command was told to stop, before the next piece of work.
 
-    Prefect keeps that to itself at the very end of a flow run, or raises what its server answered.
-
-    Raises:
-        KeyboardInterrupt: where it was told.
+    At the very end of a flow run Prefect swallows the signal, or raises what its server answered.
     """
     if any(watch.number for watch in _watches):
         raise KeyboardInterrupt
 
 
 class _Terminated(BaseException):
-    """SIGTERM came; Prefect's flows record it and pass it on."""
+    """SIGTERM came; a flow's engine records the crash and raises it again."""
 
 
 def _terminate(_number: int, _frame: FrameType | None) -> None:
@@ -88,7 +87,7 @@ def _terminate(_number: int, _frame: FrameType | None) -> None:
 
 
 def _number_of(error: BaseException | None) -> int | None:
-    """Tell which signal raised this, or what it came of: `_Watch` may not have looked yet."""
+    """Find the signal in the chain of an error: `_Watch` may not have read it yet."""
     numbers = {KeyboardInterrupt: signal.SIGINT, _Terminated: signal.SIGTERM}
     while error is not None:
         if number := numbers.get(type(error)):
@@ -98,33 +97,34 @@ def _number_of(error: BaseException | None) -> int | None:
 
 
 class _Watch:
-    """Ends the process, if it has not ended so long after it was told to, once `left` was called.
+    """Ends the process by force `GRACE_SECONDS` after a signal, once `clean_up` was called.
 
-    `over` says that it need not any more; `stopped`, that it has said that it was stopped.
+    The command sets `ended` when no signal is to end the process any more, and `stopped` when it
+    reports itself that it was stopped.
     """
 
-    def __init__(self, left: Callable[[], None]) -> None:
-        self._left = left
+    def __init__(self, clean_up: Callable[[], None]) -> None:
+        self._clean_up = clean_up
         self.number: int | None = None
         self.stopped: Stopped | None = None
-        self.over = Event()
-        self._heard, self.told = os.pipe()
-        os.set_blocking(self.told, False)
-        # Before there is a signal: who handles one may be in the middle of starting a thread.
+        self.ended = Event()
+        self._reader, self.signals = os.pipe()
+        os.set_blocking(self.signals, False)
+        # Started before there is a signal: its handler may interrupt the start of another thread.
         Thread(target=self._serve, name="stopping", daemon=True).start()
 
     def _serve(self) -> None:
-        with os.fdopen(self._heard, "rb", buffering=0) as signals:
+        with os.fdopen(self._reader, "rb", buffering=0) as signals:
             while (read := signals.read(1)) and read[0] not in (signal.SIGINT, signal.SIGTERM):
                 pass
         if not read:
             return
         self.number = read[0]
-        if self.over.wait(PATIENCE):
+        if self.ended.wait(GRACE_SECONDS):
             return
         stopped = Stopped(self.number)
         try:
-            self._left()
+            self._clean_up()
             if self.stopped is None:
                 print(stopped, file=sys.stderr, flush=True)
         finally:
@@ -132,4 +132,4 @@ class _Watch:
 
 
 _watches: list[_Watch] = []
-"""Those of the commands that are under way in this process: one, or none."""
+"""Of the command that runs in this process, if one does."""

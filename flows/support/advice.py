@@ -13,8 +13,8 @@ from imgur_mirror.text import counted, printable
 __all__ = ["Chosen", "choose", "keep_advice"]
 
 VARIABLE = "imgur_advice"
-LONGEST = 1_000
-"""Characters of a reason; Prefect takes Variables of 5,000 characters in all."""
+MAX_REASON_LENGTH = 1_000
+"""Characters; Prefect takes Variables of 5,000 characters in all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Chosen:
             get_run_logger().info(": ".join(filter(None, (self.note, self.why))))
         return self
 
-    def noted(self, message: str) -> str:
+    def with_note(self, message: str) -> str:
         """Add the note to the message of a run's state."""
         return f"{message} · {self.note}" if self.note else message
 
@@ -78,11 +78,11 @@ def _as_advised(advice: Advice, workers: int) -> Chosen:
     by = f" by the comparison of {printable(advice.album, 40)}" if advice.album else ""
     more = f", with {advice.workers}" if used < advice.workers else ""
     note = f"auto: {advice.strategy} with {counted(used, 'worker')} (advised{on}{by}{more})"
-    return Chosen(advice.strategy, used, note, printable(advice.why, LONGEST))
+    return Chosen(advice.strategy, used, note, printable(advice.why, MAX_REASON_LENGTH))
 
 
 def keep_advice(advice: Advice) -> None:
     """Store advice for the runs that come, in the place of what there was."""
-    stored = advice.as_json() | {"why": advice.why[:LONGEST]}
+    stored = advice.as_json() | {"why": advice.why[:MAX_REASON_LENGTH]}
     Variable.set(VARIABLE, stored, overwrite=True)
     get_run_logger().info("stored in the Prefect Variable %s: %s", VARIABLE, advice.sentence)

@@ -1,8 +1,8 @@
-"""The sign of life of a flow run, by which a server knows one whose process is gone.
+"""The heartbeat of a flow run, without which the server takes its process for dead.
 
-Prefect's own thread for it sleeps in whole seconds and is waited for: up to a second at the end of
-each flow and of each subflow (`_send_heartbeats` in prefect 3.8.8). Where this project calls a flow
-itself, it sends the same events by a thread that ends at once; a worker has Prefect send them.
+Prefect's own thread for it sleeps in whole seconds, and each flow and subflow waits for its end, up
+to a second (`_send_heartbeats` in prefect 3.8.8). Where this project calls a flow itself, a thread
+that ends at once sends the same events; under a worker Prefect sends them.
 """
 
 from collections.abc import Iterator
@@ -20,8 +20,8 @@ from prefect.settings import (
 
 __all__ = ["heartbeat", "own_heartbeats"]
 
-EVERY = 30
-"""Seconds between two heartbeats; prefect.toml has Prefect's own come as often."""
+HEARTBEAT_SECONDS = 30
+"""Between two heartbeats; prefect.toml has the same for Prefect's own."""
 
 
 @contextmanager
@@ -35,8 +35,8 @@ def own_heartbeats() -> Iterator[None]:
 def heartbeat() -> Iterator[None]:
     """Send the heartbeats of the flow run that this is called in, unless Prefect does."""
     context = FlowRunContext.get()
-    prefects = get_current_settings().flows.heartbeat_frequency is not None
-    if prefects or context is None or context.flow_run is None:
+    sent_by_prefect = get_current_settings().flows.heartbeat_frequency is not None
+    if sent_by_prefect or context is None or context.flow_run is None:
         yield
         return
     run, ended = context.flow_run, Event()
@@ -48,14 +48,14 @@ def heartbeat() -> Iterator[None]:
     def beat() -> None:
         while True:
             emit_event("prefect.flow-run.heartbeat", resource)
-            if ended.wait(EVERY):
+            if ended.wait(HEARTBEAT_SECONDS):
                 return
 
     # With the context of the run, which has the server's address.
-    heart = Thread(target=copy_context().run, args=(beat,), name="heartbeat", daemon=True)
-    heart.start()
+    thread = Thread(target=copy_context().run, args=(beat,), name="heartbeat", daemon=True)
+    thread.start()
     try:
         yield
     finally:
         ended.set()
-        heart.join()
+        thread.join()

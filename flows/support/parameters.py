@@ -11,7 +11,7 @@ from imgur_mirror.models import Strategy
 
 __all__ = ["AlbumAddress", "Choice", "Workers", "album_name"]
 
-MOST_WORKERS = 256
+MAX_WORKERS = 256
 
 
 class Choice(StrEnum):
@@ -31,7 +31,7 @@ def _as_text(value: object) -> object:
 
 AlbumAddress = Annotated[str, BeforeValidator(_as_text), Field(min_length=1)]
 
-Workers = Annotated[int, Field(ge=1, le=MOST_WORKERS)]
+Workers = Annotated[int, Field(ge=1, le=MAX_WORKERS)]
 
 
 def album_name() -> str:

@@ -17,16 +17,16 @@ from imgur_mirror.store import AlbumFolder
 from imgur_mirror.text import size
 from tasks.artifact_key import artifact_key
 
-__all__ = ["ProgressArtifact", "progress_shown"]
+__all__ = ["ProgressArtifact", "show_progress"]
 
-INTERVAL = 0.25
-"""Seconds between two looks at the journals, for the bar."""
+BAR_SECONDS = 0.25
+"""Between two updates of the bar."""
 
-UPDATE = 1.0
-"""Seconds between two updates of the artifact, and before there is one."""
+ARTIFACT_SECONDS = 1.0
+"""Between two updates of the artifact, and before there is one."""
 
-LAST_CALL = 2.0
-"""Seconds that the end of a run waits for the artifact's last update."""
+MAX_WAIT_SECONDS = 2.0
+"""For the artifact's last update, at the end of a run."""
 
 
 class ProgressArtifact:
@@ -39,61 +39,61 @@ class ProgressArtifact:
     def __bool__(self) -> bool:
         return self._id is not None
 
-    def show(self, percent: float, said: str) -> None:
+    def show(self, percent: float, text: str) -> None:
         """Show how far it is; raises what Prefect's client does."""
         if self._id is None:
-            self._id = cast("UUID", create_progress_artifact(percent, self._key, said))
+            self._id = cast("UUID", create_progress_artifact(percent, self._key, text))
         else:
-            update_progress_artifact(self._id, percent, said)
+            update_progress_artifact(self._id, percent, text)
 
 
 @contextmanager
-def progress_shown(plan: Plan, folder: AlbumFolder, title: str) -> Iterator[None]:
+def show_progress(plan: Plan, folder: AlbumFolder, title: str) -> Iterator[None]:
     """Show how far the downloads are, while the context is open.
 
-    The bar is for a person who may be looking, the artifact for a run of more than a second. What
-    goes wrong with either is no matter of the run's, whose end waits no longer than `LAST_CALL`.
+    The bar is for a person at a terminal, the artifact for a run of more than a second. Neither can
+    fail the run, whose end waits for them no longer than `MAX_WAIT_SECONDS`.
     """
     total = len(plan.images)
-    with ExitStack() as shown:
+    key = f"progress-{artifact_key(folder.name)}"
+    with ExitStack() as threads:
         if sys.stderr.isatty():
-            shown.enter_context(_meanwhile(lambda done: _bar(Progress(folder), total, title, done)))
-        key = f"progress-{artifact_key(folder.name)}"
-        shown.enter_context(_meanwhile(lambda done: _artifact(Progress(folder), total, key, done)))
+            threads.enter_context(_thread(lambda done: _bar(Progress(folder), total, title, done)))
+        threads.enter_context(_thread(lambda done: _artifact(Progress(folder), total, key, done)))
         yield
 
 
 @contextmanager
-def _meanwhile(watch: Callable[[Event], None]) -> Iterator[None]:
-    """Run a watcher in a thread with the flow run's context; it is told when it is done."""
+def _thread(watch: Callable[[Event], None]) -> Iterator[None]:
+    """Run a watcher in a thread with the flow run's context; the event tells it when to end."""
     done = Event()
-    # A daemon: a call to a server that is away holds up no process's end.
+    # A daemon: it must not keep the process alive while it waits for a server that is away.
     watcher = Thread(target=copy_context().run, args=(watch, done), daemon=True)
     watcher.start()
     try:
         yield
     finally:
         done.set()
-        watcher.join(LAST_CALL)
+        watcher.join(MAX_WAIT_SECONDS)
 
 
 def _artifact(progress: Progress, total: int, key: str, done: Event) -> None:
-    """Keep the artifact up to date, until it says the end; a short run has none."""
-    if done.wait(UPDATE):
+    """Keep the artifact up to date, to the end of the run; a short run has none."""
+    if done.wait(ARTIFACT_SECONDS):
         return
     artifact = ProgressArtifact(key)
     try:
-        artifact.show(*_far(progress.read(), total))
+        artifact.show(*_percent_and_text(progress.read(), total))
         while not done.is_set():
-            done.wait(UPDATE)
-            artifact.show(*_far(progress.read(), total))
+            done.wait(ARTIFACT_SECONDS)
+            artifact.show(*_percent_and_text(progress.read(), total))
     except Exception as error:  # noqa: BLE001 - whatever the client raises, the downloads go on
         get_run_logger().warning("the progress of this run is not shown: %s", error)
 
 
-def _far(progress: Progress, total: int) -> tuple[float, str]:
-    """Give the percentage, in one decimal since the UI shows all it gets, and the words."""
-    return round(min(100 * progress.came / total, 100.0), 1), progress.said(total)
+def _percent_and_text(progress: Progress, total: int) -> tuple[float, str]:
+    # One decimal, since the UI shows all that it gets.
+    return round(min(100 * progress.succeeded / total, 100.0), 1), progress.text(total)
 
 
 def _bar(progress: Progress, total: int, title: str, done: Event) -> None:
@@ -112,6 +112,6 @@ def _bar(progress: Progress, total: int, title: str, done: Event) -> None:
         task = bar.add_task(title, total=total, received=size(0))
         finished = False
         while not finished:
-            finished = done.wait(INTERVAL)
+            finished = done.wait(BAR_SECONDS)
             progress.read()
             bar.update(task, completed=progress.images, received=size(progress.bytes))

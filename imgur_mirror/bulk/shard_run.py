@@ -173,7 +173,7 @@ class ShardRun:
     def _run_images(self) -> Iterator[Fetch]:
         files = self._folder.files()
         missing = tuple(
-            ByteRange(image, held=image.name in files)
+            ByteRange(image, file_exists=image.name in files)
             for image in self._links.images.values()
             if image.name not in self._images
         )

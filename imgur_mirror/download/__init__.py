@@ -4,8 +4,8 @@ The clients, `requests_client` and `aiohttp_client`, each import a heavy library
 their own path, where they are used.
 """
 
+from imgur_mirror.download.album_mirror import AlbumMirror, MirrorOptions
 from imgur_mirror.download.batch import Batch, together
-from imgur_mirror.download.byte_ranges import merged
 from imgur_mirror.download.plan import Plan, Splitting
 
-__all__ = ["Batch", "Plan", "Splitting", "merged", "together"]
+__all__ = ["AlbumMirror", "Batch", "MirrorOptions", "Plan", "Splitting", "together"]

@@ -69,7 +69,7 @@ class BatchRun:
 
     def __enter__(self) -> Self:
         """Read what is known of the batch; raises `StoreAway` where the store does not answer."""
-        names = {byte_range.image.name: byte_range.held for byte_range in self._batch.byte_ranges}
+        names = {each.image.name: each.file_exists for each in self._batch.byte_ranges}
         try:
             state = self._folder.batch_state(self._batch.name, names)
         except StoreAway:
@@ -125,7 +125,7 @@ class BatchRun:
         name = byte_range.image.name
         known = self._existing_md5s.get(name)
         # An object store was asked when the batch began.
-        if known is None and byte_range.held and self._folder.capabilities.local:
+        if known is None and byte_range.file_exists and self._folder.capabilities.local:
             return self._folder.existing_md5(name)
         return known
 

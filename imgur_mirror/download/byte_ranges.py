@@ -6,7 +6,7 @@ than the API says, or another version, the worker that finds it first fetches th
 the others leave it to that one.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from types import TracebackType
@@ -17,12 +17,12 @@ from imgur_mirror.download.errors import RetryableError
 from imgur_mirror.download.responses import check_size
 from imgur_mirror.download.verification import FetchedFile, Verified, verify
 from imgur_mirror.http import content_range, etag_of, is_strong_etag
-from imgur_mirror.models import Download, Outcome
+from imgur_mirror.models import Outcome
 from imgur_mirror.store import StoreError
 from imgur_mirror.store.partial_file import SharedFile
 from imgur_mirror.store.range_log import missing
 
-__all__ = ["ByteRangeAttempt", "merged"]
+__all__ = ["ByteRangeAttempt"]
 
 
 class ByteRangeAttempt(FetchAttempt):
@@ -152,37 +152,3 @@ class ByteRangeAttempt(FetchAttempt):
 
     def _discard(self) -> None:
         """Keep the file: other workers write to it. The end of the run removes it if it may."""
-
-
-_FIRST_OF = (
-    Outcome.DOWNLOADED,
-    Outcome.UNCHANGED,
-    Outcome.GONE,
-    Outcome.FAILED,
-    Outcome.BYTE_RANGE,
-)
-"""Which outcome among those of its byte ranges is the image's: the first of these."""
-
-
-def merged(rows: Sequence[Download]) -> Download:
-    """Make one row of an image from those of its byte ranges.
-
-    Its outcome is `BYTE_RANGE` where all bytes came and no worker has committed them: the run looks
-    at the folder to tell whether that is a failure.
-    """
-    if len(rows) == 1 and rows[0].range_start is None:
-        return rows[0]
-    # An image that was refetched whole has a row of its own, whatever became of its byte ranges.
-    final = min(rows, key=lambda row: (row.range_start is not None, _FIRST_OF.index(row.outcome)))
-    asked = [row for row in rows if row.started is not None and row.finished is not None]
-    if len(rows) == 1 or not asked:
-        return replace(final, range_start=None)
-    return replace(
-        final,
-        range_start=None,
-        attempts=sum(row.attempts for row in rows),
-        received=sum(row.received for row in rows),
-        started=min(row.started for row in asked if row.started is not None),
-        first_byte=asked[0].first_byte,
-        finished=max(row.finished for row in asked if row.finished is not None),
-    )

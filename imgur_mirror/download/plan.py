@@ -1,4 +1,4 @@
-"""What is missing, and how it is dealt out to task runs: decided here, without acting."""
+"""What is missing, and how it is divided among task runs: decided here, without acting."""
 
 import heapq
 import math
@@ -12,12 +12,12 @@ from imgur_mirror.store import Entry, Resumable, missing
 
 __all__ = ["Plan", "Splitting", "plan"]
 
-UNKNOWN_IMAGE, UNKNOWN_VIDEO = 300_000, 3_000_000
-"""Bytes that are expected where nothing in the album tells: medians of what Imgur serves."""
+TYPICAL_IMAGE_BYTES, TYPICAL_VIDEO_BYTES = 300_000, 3_000_000
+"""Expected where nothing in the album tells: medians of what Imgur serves."""
 
-REQUEST = 50_000
-"""Bytes that could come in the time that one more request takes, so that a batch of many small
-images is not dealt out as if it cost nothing: 50 ms to the first byte at 1 MB/s."""
+REQUEST_BYTES = 50_000
+"""What could come in the time that one more request takes (50 ms to the first byte at 1 MB/s), so
+that many small images do not count as nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,26 +39,20 @@ class Plan:
     @property
     def images(self) -> list[Image]:
         """The images to fetch, each once."""
-        pieces = (piece for batch in self.batches for piece in batch.byte_ranges)
-        return list({piece.image.id: piece.image for piece in pieces}.values())
-
-
-@dataclass(frozen=True, slots=True)
-class _Need:
-    piece: ByteRange
-    weight: int
+        ranges = (each for batch in self.batches for each in batch.byte_ranges)
+        return list({each.image.id: each.image for each in ranges}.values())
 
 
 @dataclass(frozen=True, slots=True)
 class Splitting:
-    """Whether and how large images are cut into pieces.
+    """How large images are cut into byte ranges, for `workers` connections to share them.
 
-    Images above `bytes` are, so that `workers` connections share them; `begun` is what earlier
-    runs have of some, by file name.
+    Images above `cut_above` bytes are, or none where that is None; what earlier runs have of an
+    image is continued (`resumable`, by file name).
     """
 
-    bytes: int
     workers: int
+    cut_above: int | None
     resumable: Mapping[str, Resumable] = field(default_factory=dict)
 
 
@@ -69,7 +63,7 @@ def plan(
     max_task_runs: int,
     splitting: Splitting | None = None,
 ) -> Plan:
-    """Deal out what the store lacks to at most `max_task_runs` batches of about equal bytes.
+    """Divide what the store lacks into at most `max_task_runs` batches of about equal bytes.
 
     `entries` is what the manifest vouches for, by image id; `files` the bytes of each file that
     lies in the folder, by name. Largest first: one large image at the end of a run is what every
@@ -81,53 +75,51 @@ def plan(
         entry = entries.get(image.id)
         if image.unsafe is not None:
             settled.append(_refused(image))
-        elif entry is not None and _is_there(image, entry, files):
+        elif entry is not None and _is_unchanged(image, entry, files):
             settled.append(_unchanged(entry))
         else:
-            wanted.append(ByteRange(image, held=image.name in files))
-    pieces = wanted if splitting is None else _split(wanted, splitting)
-    return Plan(_deal(pieces, max_task_runs), tuple(settled))
+            wanted.append(ByteRange(image, file_exists=image.name in files))
+    ranges = wanted if splitting is None else _split(wanted, splitting)
+    return Plan(_batches(ranges, max_task_runs), tuple(settled))
 
 
 def _split(wanted: Sequence[ByteRange], splitting: Splitting) -> list[ByteRange]:
     """Cut the images that one connection would be longer at than its share of all bytes.
 
-    Half a share is small enough for the work to come out even at the end. Smaller pieces would
+    Half a share is small enough for the work to come out even at the end. Smaller ranges would
     only cost more requests: an album of many images of like size is not cut at all.
     """
-    share = sum(need.weight for need in _weighed(wanted)) / splitting.workers
-    largest = max(splitting.bytes, int(share / 2))
-    pieces: list[ByteRange] = []
-    for piece in wanted:
-        size = piece.image.size or 0
-        resumable = splitting.resumable.get(piece.image.name)
-        if piece.held or (size <= largest and resumable is None):
-            pieces.append(piece)
+    half_share = sum(_weights(wanted)) / splitting.workers / 2
+    largest = math.inf if splitting.cut_above is None else max(splitting.cut_above, int(half_share))
+    ranges: list[ByteRange] = []
+    for whole in wanted:
+        size = whole.image.size or 0
+        resumable = splitting.resumable.get(whole.image.name)
+        if whole.file_exists or (size <= largest and resumable is None):
+            ranges.append(whole)
         else:
-            pieces += _cut(piece.image, size, largest, splitting.workers, resumable)
-    return pieces
+            count = max(1, min(splitting.workers, math.ceil(size / largest)))
+            ranges += _cut(whole.image, size, count, resumable)
+    return ranges
 
 
-def _cut(
-    image: Image, size: int, largest: int, workers: int, resumable: Resumable | None
-) -> Iterator[ByteRange]:
-    """Cut what is missing of an image into as many pieces as there are workers, or fewer."""
-    count = max(1, min(workers, math.ceil(size / largest)))
+def _cut(image: Image, size: int, count: int, resumable: Resumable | None) -> Iterator[ByteRange]:
+    """Cut what is missing of an image into ranges of at most its `count`th part."""
     step = math.ceil(size / count)
     lacking = missing(resumable.done if resumable else (), 0, size)
     if not lacking:
-        # All bytes are there, and wait for a worker to put them together.
+        # All bytes are there; an empty range has a worker put them together.
         yield ByteRange(image, size, size)
     for start, stop in lacking:
         for at in range(start, stop, step):
             yield ByteRange(image, at, min(at + step, stop))
 
 
-def _is_there(image: Image, entry: Entry, files: Mapping[str, int]) -> bool:
+def _is_unchanged(image: Image, entry: Entry, files: Mapping[str, int]) -> bool:
     """Tell whether the file is as it was stored, and the image as it was then listed."""
     if entry.file != image.name or files.get(image.name) != entry.bytes:
         return False
-    # A journal knows no listing; the file was stored by the run that died.
+    # A journal does not hold the listing; the file was stored by the run that died.
     listed_then = (entry.image.link, entry.image.size, entry.image.datetime)
     return not entry.image.link or listed_then == (image.link, image.size, image.datetime)
 
@@ -151,38 +143,37 @@ def _refused(image: Image) -> Download:
     )
 
 
-def _deal(pieces: Sequence[ByteRange], max_task_runs: int) -> tuple[Batch, ...]:
-    """Give each piece, largest first, to the batch with the fewest bytes so far."""
-    needs = sorted(_weighed(pieces), key=lambda need: -need.weight)
-    count = min(len(needs), max_task_runs)
-    hands: list[list[ByteRange]] = [[] for _ in range(count)]
-    lightest = [(0, hand) for hand in range(count)]
-    for need in needs:
-        weight, hand = heapq.heappop(lightest)
-        hands[hand].append(need.piece)
-        heapq.heappush(lightest, (weight + need.weight, hand))
-    return tuple(Batch(f"{number:05}", tuple(hand)) for number, hand in enumerate(hands))
+def _batches(ranges: Sequence[ByteRange], max_task_runs: int) -> tuple[Batch, ...]:
+    """Put each range, largest first, into the batch with the fewest bytes so far."""
+    weighed = sorted(zip(_weights(ranges), ranges, strict=True), key=lambda each: -each[0])
+    batches: list[list[ByteRange]] = [[] for _ in weighed[:max_task_runs]]
+    lightest = [(0, number) for number in range(len(batches))]
+    for weight, each in weighed:
+        total, number = lightest[0]
+        batches[number].append(each)
+        heapq.heapreplace(lightest, (total + weight, number))
+    return tuple(Batch(f"{number:05}", tuple(batch)) for number, batch in enumerate(batches))
 
 
-def _weighed(pieces: Sequence[ByteRange]) -> list[_Need]:
-    images = [piece.image for piece in pieces]
+def _weights(ranges: Sequence[ByteRange]) -> list[int]:
+    """Estimate what each range costs, in bytes."""
+    images = [each.image for each in ranges]
     typical = {
-        video: _typical((image for image in images if _is_video(image) is video), otherwise)
-        for video, otherwise in ((False, UNKNOWN_IMAGE), (True, UNKNOWN_VIDEO))
+        False: _median_size((i for i in images if not _is_video(i)), TYPICAL_IMAGE_BYTES),
+        True: _median_size((i for i in images if _is_video(i)), TYPICAL_VIDEO_BYTES),
     }
-    return [_Need(piece, REQUEST + _bytes(piece, typical)) for piece in pieces]
+    return [REQUEST_BYTES + _size(each, typical) for each in ranges]
 
 
-def _bytes(piece: ByteRange, typical: Mapping[bool, int]) -> int:
-    if piece.stop is not None:
-        return piece.stop - piece.start
-    return piece.image.size or typical[_is_video(piece.image)]
+def _size(each: ByteRange, typical: Mapping[bool, int]) -> int:
+    if each.stop is not None:
+        return each.stop - each.start
+    return each.image.size or typical[_is_video(each.image)]
 
 
-def _typical(images: Iterable[Image], otherwise: int) -> int:
-    """Give the median of the sizes that are known."""
+def _median_size(images: Iterable[Image], unknown: int) -> int:
     sizes = [image.size for image in images if image.size is not None]
-    return int(median(sizes)) if sizes else otherwise
+    return int(median(sizes)) if sizes else unknown
 
 
 def _is_video(image: Image) -> bool:

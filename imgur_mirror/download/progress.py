@@ -11,8 +11,8 @@ from imgur_mirror.text import counted_images, size
 
 __all__ = ["Progress"]
 
-GATHER = 10.0
-"""Seconds between two looks at what other machines have noted in a store that all of them share."""
+GATHER_SECONDS = 10.0
+"""Between two reads of what other machines have noted in a store that all of them share."""
 
 
 @dataclass
@@ -32,19 +32,19 @@ class Progress:
         return len(self._done)
 
     @property
-    def came(self) -> int:
-        """Images that are settled, and have not failed."""
+    def succeeded(self) -> int:
+        """Images whose outcome is known, and is no failure."""
         return len(self._done) - len(self._failed)
 
     def read(self) -> "Progress":
         """Take in the lines that were added to the journals since the last time."""
-        if time.monotonic() - self._gathered > GATHER:
+        if time.monotonic() - self._gathered > GATHER_SECONDS:
             # Where the store does not answer, the run itself will say so.
             with suppress(StoreError, OSError):
                 self.folder.run_state.gather()
             self._gathered = time.monotonic()
         for journal in self.folder.run_dir.glob("*.jsonl"):
-            # A run's end takes its journals away.
+            # A run removes its journals when it ends.
             with suppress(FileNotFoundError), journal.open("rb") as file:
                 file.seek(self._read.get(journal, 0))
                 whole, _, _ = file.read().rpartition(b"\n")
@@ -54,10 +54,10 @@ class Progress:
                         self._take(row)
         return self
 
-    def said(self, of: int) -> str:
+    def text(self, total: int) -> str:
         """Say how far it is: `123 of 400 images, 45.2 MB`."""
         failed = f", {len(self._failed)} failed" if self._failed else ""
-        return f"{self.came} of {counted_images(of)}, {size(self.bytes)}{failed}"
+        return f"{self.succeeded} of {counted_images(total)}, {size(self.bytes)}{failed}"
 
     def _take(self, row: Download) -> None:
         if row.retryable:

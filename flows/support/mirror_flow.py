@@ -1,0 +1,78 @@
+"""What the flows have in common: their heartbeat, and how they fail with one sentence."""
+
+import logging
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+
+from prefect.client.schemas.objects import FlowRun, State
+from prefect.exceptions import FailedRun
+from prefect.flows import Flow, flow
+from prefect.logging.configuration import ensure_logging_setup
+from prefect.logging.loggers import flow_run_logger
+from prefect.states import Failed
+
+from flows.support.heartbeat import heartbeat
+from imgur_mirror.api import ApiError, BadAddress
+from imgur_mirror.models import Mirrored
+from imgur_mirror.settings import BadSettings
+from imgur_mirror.store import StoreError
+
+__all__ = ["Incomplete", "mirror_flow"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Incomplete(Exception):
+    """A mirror lacks something; the message says what, and `mirrored` has every row."""
+
+    def __init__(self, message: str, mirrored: Mirrored) -> None:
+        super().__init__(message)
+        self.mirrored = mirrored
+
+
+EXPECTED = (ApiError, BadAddress, BadSettings, Incomplete, StoreError)
+"""Errors whose message is all there is to say: no traceback helps whoever reads it."""
+
+
+def mirror_flow(
+    name: str, run_name: Callable[[], str]
+) -> Callable[[Callable[P, R]], Flow[P, R | State[Any]]]:
+    """Make a flow of a function, whose expected errors become the message of a Failed state."""
+
+    def make(function: Callable[P, R]) -> Flow[P, R | State[Any]]:
+        @wraps(function)
+        def run(*args: P.args, **kwargs: P.kwargs) -> R | State[Any]:
+            with heartbeat():
+                try:
+                    return function(*args, **kwargs)
+                except EXPECTED as error:
+                    return Failed(message=str(error), data=error)
+
+        decorate = flow(
+            name=name, flow_run_name=run_name, on_failure=[_log_why], on_crashed=[_log_why]
+        )
+        made: Flow[P, R | State[Any]] = decorate(function)
+        # Afterwards: a flow's version is the hash of the file that its function is from.
+        made.fn = run
+        return made
+
+    return make
+
+
+def _log_why(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
+    """Log the message of a run's last state as an error; the engine has it among its own words."""
+    # A worker runs this for a crashed run in another process, whose logging is not set up yet.
+    ensure_logging_setup()
+    flow_run_logger(flow_run, flow).error(state.message or f"the run ended {state.name}")
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Drop the engine's traceback of an error that a flow returned as its state."""
+    error = record.exc_info[1] if record.exc_info else None
+    returned = isinstance(error, (*EXPECTED, FailedRun))
+    return not (returned and record.getMessage().startswith("Engine execution"))
+
+
+logging.getLogger("prefect.flow_runs").addFilter(_is_news)
