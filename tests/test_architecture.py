@@ -262,3 +262,14 @@ def test_a_flow_loads_what_it_needs_before_it_runs():
     ).stdout.split()
     assert "prefect.flows" in loaded
     assert set(loaded) & waits == set()
+
+
+def test_the_guide_names_files_that_are_there():
+    named = re.findall(r"`((?:[a-z_]+/)+[a-z_]+\.py)`", (ROOT / "CONTRIBUTING.md").read_text())
+    assert len(named) > 10
+    missing = [
+        name
+        for name in named
+        if not any((ROOT / top / name).is_file() for top in ("", "imgur_mirror"))
+    ]
+    assert missing == []
