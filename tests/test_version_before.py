@@ -8,6 +8,7 @@ files above 1 MB only the texts beside them are there; the tests make them of th
 import hashlib
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow.parquet
@@ -249,3 +250,18 @@ def test_a_shard_that_was_killed_is_gone_on_with(strategy, imgur, left, job, sou
     assert (found.tally.images, found.tally.fetched, found.tally.failed) == (11, 1, 0)
     rows_fit(imgur, left, job)
     assert at_work(left / "_many") == at_work(left / HALF) == []
+
+
+@pytest.fixture
+def unlisted(imgur: str) -> Iterator[None]:
+    """The mirror's album is gone, so that a run that asks for it says so."""
+    put(imgur, "api-faults", {"path": f"album/{MIRROR}", "kind": "not-found"})
+    yield
+    told(imgur, "DELETE", "api-faults")
+
+
+def test_an_album_that_a_killed_shard_had_done_is_not_listed_again(
+    unlisted, imgur, left, job, source
+):
+    found = mirror_many(source, Strategy.ASYNC, workers=4, shard_size=4)
+    assert (found.tally.unchanged, found.tally.gone, found.tally.failed) == (4, 1, 0)

@@ -6,12 +6,10 @@ After a crash the next run goes on from these notes, and from the journals of th
 import json
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import asdict
 
 from imgur_mirror.api import Address, BadAddress
 from imgur_mirror.bulk.outcomes import AlbumOutcome
-from imgur_mirror.models import Download, Outcome
-from imgur_mirror.store import RunState
+from imgur_mirror.store import RunState, download_of, row_of
 
 __all__ = ["noted_albums", "write_album_note"]
 
@@ -21,7 +19,7 @@ def noted_albums(state: RunState) -> Iterator[tuple[Address, AlbumOutcome]]:
     for content in state.notes(".album"):
         with suppress(ValueError, KeyError, TypeError, BadAddress):
             note = json.loads(content)
-            rows = [Download(**row | {"outcome": Outcome(row["outcome"])}) for row in note["rows"]]
+            rows = [download_of(row) for row in note["rows"]]
             yield Address(note["kind"], note["id"]), AlbumOutcome(note["folder"], rows)
 
 
@@ -31,6 +29,6 @@ def write_album_note(state: RunState, address: Address, album: AlbumOutcome) -> 
         "kind": address.kind,
         "id": address.id,
         "folder": album.folder,
-        "rows": [asdict(row) for row in album.downloads],
+        "rows": [row_of(row) for row in album.downloads],
     }
     state.note(f"{address.kind}-{address.id}.album", json.dumps(note).encode())

@@ -7,7 +7,7 @@ there is such an address). A run's workers share its `RunState`.
 
 from imgur_mirror.store.errors import StoreAway, StoreError, os_errors_as_store_errors
 from imgur_mirror.store.folder import AlbumFolder, BatchState
-from imgur_mirror.store.journal import Journal, Outcomes, outcomes_in
+from imgur_mirror.store.journal import Journal, Outcomes, download_of, outcomes_in, row_of
 from imgur_mirror.store.left_over import Resumable
 from imgur_mirror.store.manifest import Entry
 from imgur_mirror.store.opening import album_folder, downloads_root
@@ -32,8 +32,10 @@ __all__ = [
     "StoreError",
     "StoredFile",
     "album_folder",
+    "download_of",
     "downloads_root",
     "missing",
     "os_errors_as_store_errors",
     "outcomes_in",
+    "row_of",
 ]

@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 from threading import Lock
+from typing import Any
 
 from pydantic import TypeAdapter
 
@@ -16,7 +17,7 @@ from imgur_mirror.store.errors import StoreError, os_errors_as_store_errors
 from imgur_mirror.store.manifest import is_image
 from imgur_mirror.store.storage import StoredFile
 
-__all__ = ["Journal", "Outcomes", "latest", "outcomes_in"]
+__all__ = ["Journal", "Outcomes", "download_of", "latest", "outcomes_in", "row_of"]
 
 Outcomes = dict[tuple[str, int | None], Download]
 """The latest outcome of each range of a batch, by image id and offset."""
@@ -27,6 +28,26 @@ _DOWNLOAD = TypeAdapter(Download)
 _FIELDS = {on_disk: field for field, on_disk in NAMES_ON_DISK.items()}
 
 _logger = logging.getLogger(__name__)
+
+
+def row_of(download: Download) -> dict[str, Any]:
+    """Return an outcome as it is kept on the disk: what is not as by default, by its name there."""
+    row = {name: getattr(download, name) for name in _ALWAYS}
+    for name, default in _DEFAULTS.items():
+        if (value := getattr(download, name)) != default:
+            row[NAMES_ON_DISK.get(name, name)] = value
+    return row
+
+
+def download_of(row: object) -> Download:
+    """Read an outcome as it is kept on the disk.
+
+    Raises:
+        ValueError: where it is none.
+    """
+    if not isinstance(row, dict):
+        raise ValueError(f"{row!r:.80} is no outcome")  # noqa: TRY004 - read from a file
+    return _DOWNLOAD.validate_python({_FIELDS.get(name, name): row[name] for name in row})
 
 
 class Journal:
@@ -48,10 +69,7 @@ class Journal:
         Raises:
             StoreError: where the disk is full or the file cannot be written.
         """
-        row = {name: getattr(download, name) for name in _ALWAYS}
-        for name, default in _DEFAULTS.items():
-            if (value := getattr(download, name)) != default:
-                row[NAMES_ON_DISK.get(name, name)] = value
+        row = row_of(download)
         # The newline before it ends a line that a full disk or a killed worker cut short.
         line = f"\n{json.dumps(row)}\n".encode()
         with os_errors_as_store_errors(self.path.parent.parent):
@@ -83,10 +101,8 @@ class Journal:
 def outcomes_in(journal: bytes) -> Iterator[Download]:
     """Read the lines of a journal; one that a crash cut short is left out."""
     for line in journal.splitlines():
-        with suppress(ValueError, TypeError, RecursionError):
-            row = dict(json.loads(line))
-            named = {_FIELDS.get(name, name): value for name, value in row.items()}
-            download = _DOWNLOAD.validate_python(named)
+        with suppress(ValueError, RecursionError):
+            download = download_of(json.loads(line))
             if is_image(download.name):
                 yield download
 
