@@ -12,11 +12,10 @@ from flows.support.mirror_flow import Incomplete, mirror_flow
 from flows.support.mirroring import mirror
 from flows.support.parameters import AlbumAddress, Choice, Workers, album_name
 from imgur_mirror.api import parse_address
-from imgur_mirror.models import Mirrored, Strategy
+from imgur_mirror.models import Mirrored
 from imgur_mirror.report import mirror_headline, missing_text
 from imgur_mirror.settings import read_settings
 from imgur_mirror.store import album_folder
-from runners import start_forkserver
 from tasks.album import fetch_album
 from tasks.credentials import access
 
@@ -49,9 +48,6 @@ def mirror_album(
     """
     settings = read_settings()
     chosen = choose(strategy, workers).announce()
-    if chosen.strategy is Strategy.DASK and not settings.dask_scheduler_address:
-        # It imports what the workers need while the album is listed.
-        start_forkserver()
     listing = fetch_album(parse_address(album), access(settings))
     folder = album_folder(downloads or settings.downloads, listing.id)
     mirrored = mirror(listing, folder, chosen.strategy, chosen.workers, settings, verify)

@@ -9,7 +9,6 @@ from prefect.task_runners import TaskRunner
 from imgur_mirror.models import Strategy
 from runners.asynchronous import AsyncTaskRunner, Lifespan
 from runners.cluster import ClusterError, width
-from runners.forkserver import start_forkserver
 from runners.threads import ThreadTaskRunner
 
 __all__ = [
@@ -17,7 +16,6 @@ __all__ = [
     "ClusterError",
     "Lifespan",
     "connections_each",
-    "start_forkserver",
     "task_runner",
 ]
 

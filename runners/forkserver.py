@@ -1,6 +1,6 @@
 """The process that Dask's workers are forked from, which has imported Prefect for all of them.
 
-It needs nothing of Dask to start: so it imports what it takes while this process does the same.
+It imports while this process starts the cluster.
 """
 
 import sys

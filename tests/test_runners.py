@@ -26,7 +26,8 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.utilities.annotations import quote
 
 from imgur_mirror.models import Strategy, Timings
-from runners import AsyncTaskRunner, start_forkserver, task_runner
+from runners import AsyncTaskRunner, task_runner
+from runners.forkserver import start_forkserver
 from tests.support.processes import PROJECT, python
 from tests.support.tasks import standing
 from tests.support.waiting import LONG, eventually
@@ -556,22 +557,6 @@ class TestDask:
         assert self.run(body, workers=2) == {server}
         start_forkserver()
         assert forkserver._forkserver._forkserver_pid == server
-
-    @pytest.mark.parametrize("work", ["pass", "raise SystemExit(3)", "time.sleep(2)"])
-    def test_a_fork_server_that_was_started_for_nothing_leaves_nothing(self, work):
-        """Neither a word, nor a process, whether it was still importing or was done."""
-        script = f"import time\nfrom runners import start_forkserver\nstart_forkserver()\n{work}\n"
-        process = subprocess.Popen(
-            [sys.executable, "-c", script],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            text=True,
-        )
-        said, _ = process.communicate(timeout=LONG)
-        assert said == ""
-        assert process.returncode == (3 if "Exit" in work else 0)
-        assert eventually(lambda: members(process.pid) == [])
 
     def test_a_cluster_that_does_not_start_is_told_to_who_wants_it(self):
         from runners.dask import LeanDaskTaskRunner
