@@ -17,6 +17,7 @@ def standing(variable="PATH"):
 
     return {
         "process": os.getpid(),
+        "parent": os.getppid(),
         "client": id(get_client(sync_client=True)),
         "made": _standing_contexts.cache_info().misses,
         "api": PREFECT_API_URL.value(),
