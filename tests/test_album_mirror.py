@@ -25,7 +25,7 @@ def row(key, outcome=Outcome.DOWNLOADED, **known):
 
 @pytest.fixture
 def folder(tmp_path):
-    with album_folder(str(tmp_path), "album").opened() as opened:
+    with album_folder(str(tmp_path), "album").start_run() as opened:
         yield opened
 
 
@@ -47,7 +47,7 @@ def test_every_image_has_a_row_in_the_albums_order_and_the_manifest_has_it(folde
     assert [each.id for each in run.downloads] == ["a", "b", "c"]
     listed = manifest(folder.local_dir)["images"]
     assert [each["file"] for each in listed] == ["a.jpg", "b.jpg", "c.jpg"]
-    with album_folder(str(folder.local_dir.parent), "album").opened() as again:
+    with album_folder(str(folder.local_dir.parent), "album").start_run() as again:
         assert AlbumMirror.prepare(album, again, OPTIONS).plan.batches == ()
 
 
