@@ -94,7 +94,10 @@ def _video(picture: Picture, base: str) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Album:
-    """An album; `raw` are images to list just as they are, instead of its own."""
+    """An album; `raw` are images to list just as they are, instead of its own.
+
+    `listed` are the fields of the album itself in which the API is odd.
+    """
 
     id: str
     items: tuple[Item, ...] = ()
@@ -102,6 +105,7 @@ class Album:
     account: str | None = None
     in_gallery: bool = False
     raw: Sequence[object] | None = None
+    listed: Mapping[str, object] = field(default_factory=dict)
 
     def images(self, base: str) -> Sequence[object] | None:
         """Its images as the API lists them; null where there are none."""
@@ -135,6 +139,7 @@ class Album:
             "is_ad": False,
             "include_album_ads": False,
             "is_album": True,
+            **self.listed,
             **({"images": self.images(base)} if whole else {}),
         }
 

@@ -34,7 +34,8 @@ class Answer:
     """What to answer. `length` is the Content-Length claimed (None: chunked, without one).
 
     `stop` is how many bytes of the body are sent before `ending`; with `mute` there is not even
-    a header. `rate` is this answer's own, in bytes a second.
+    a header. `rate` is this answer's own, in bytes a second. `head` goes out just as it is, in
+    place of one that the status and the headers make; the body then comes in chunks if `chunked`.
     """
 
     status: int = 200
@@ -45,6 +46,8 @@ class Answer:
     ending: Ending = Ending.WELL
     mute: bool = False
     rate: float | None = None
+    head: bytes | None = None
+    chunked: bool = False
 
     @classmethod
     def of(cls, body: Body, status: int = 200, **headers: str) -> "Answer":
@@ -94,6 +97,8 @@ async def respond(
     if answer.mute:
         await _end(request, answer.ending)
     served.status = answer.status
+    if answer.head is not None:
+        await _verbatim(request, answer, answer.head, network, served)
     if answer.plain and not network.paced():
         return await _at_once(request, answer, served)
     response = web.StreamResponse(status=answer.status, headers=answer.headers)
@@ -121,6 +126,23 @@ async def _at_once(request: web.BaseRequest, answer: Answer, served: Served) -> 
     await response.write_eof()
     served.sent = 0 if request.method == "HEAD" else len(body)
     return response
+
+
+async def _verbatim(
+    request: web.BaseRequest, answer: Answer, head: bytes, network: Network, served: Served
+) -> NoReturn:
+    """Write past the library, which refuses heads that some hosts send; the connection ends."""
+    transport = request.transport
+    if transport is not None:
+        transport.write(head)
+        stop = 0 if request.method == "HEAD" else answer.stop
+        async with aclosing(network.blocks(answer.body, stop, answer.rate)) as blocks:
+            async for block in blocks:
+                transport.write(b"%x\r\n%b\r\n" % (len(block), block) if answer.chunked else block)
+                served.sent += len(block)
+        if answer.chunked:
+            transport.write(b"0\r\n\r\n")
+    await _end(request, Ending.CLOSE)
 
 
 async def _end(request: web.BaseRequest, ending: Ending) -> NoReturn:

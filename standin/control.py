@@ -2,16 +2,16 @@
 
 | request | body or answer |
 |---|---|
-| PUT albums/ID | count, bytes (or a list), kinds, title, account, add, images; answers with GET's |
+| PUT albums/ID | count, bytes (or a list), kinds, title, account, add, and what the API lists just so: images (all of them), listed (fields of the album, such as images_count); answers with GET's |
 | GET, DELETE albums/ID | its images: id, name, bytes, kind, md5 |
-| PUT faults/IMAGE (`*`: all) | a fault or a list of them: kind, times, skip, its options |
+| PUT faults/IMAGE (`*`: all) | a fault or a list of them: kind, times, skip, its options; kind `scripted` is any answer at all (see `scripted`), for `*` the same one for every link |
 | DELETE faults, faults/IMAGE | |
-| PUT api-faults | the same, and `path`: what follows /3/ (`*`: everything) |
+| PUT api-faults | the same, and `path`: what follows /3/ (`*`: everything), such as account/NAME/albums/0; kind `verbatim` is any status, headers and body |
 | DELETE api-faults | |
-| GET served?prefix=, DELETE served | the requests of the image host whose path starts so |
+| GET served?prefix=, DELETE served | the requests of the image host whose path starts so; `target` is the path as it was escaped |
 | GET counts | bodies begun by image |
 | GET, DELETE connections | open, peak, in_flight, in_flight_peak; DELETE resets the peaks |
-"""
+"""  # noqa: E501 - a table
 
 import asyncio
 import re
@@ -27,6 +27,7 @@ from standin.pictures import KINDS, digest, draw
 
 __all__ = ["Control"]
 
+ALBUM_FIELDS = ("title", "account", "in_gallery", "listed")
 Query = Mapping[str, str]
 Json = Any
 """Data as JSON has it; as a result, also a call that makes it."""
@@ -65,7 +66,7 @@ class Control:
         for kind, size in {(item.picture.kind, item.picture.size) for item in shown}:
             _check(kind, size, shown)
         album = replace(old, items=shown) if old and kept else Album(id=name, items=shown)
-        changes = {key: body[key] for key in ("title", "account", "in_gallery") if key in body}
+        changes = {key: body[key] for key in ALBUM_FIELDS if key in body}
         self.library.put(replace(album, raw=body.get("images"), **changes))
         return [_brief(item) for item in shown]
 

@@ -1,7 +1,8 @@
 """Everything that may be wrong with an image: tables of kinds, each a small function.
 
 A fault may alter the file (before ranges and validators are looked at), the answer, or give an
-answer of its own. Tests set faults by image id; see `control`.
+answer of its own; `scripted` alters both, to whatever a test wants (see `scripted`). Tests set
+faults by image id; see `control`.
 """
 
 import gzip
@@ -16,6 +17,7 @@ from typing import Any
 
 from standin.answers import Answer, Ending, html, text
 from standin.pictures import Body, Bytes, Cache, Picture, digest
+from standin.scripted import scripted_answer, scripted_body, scripted_etag
 
 __all__ = ["ANSWERS", "FILES", "KINDS", "RANGED", "WIRE", "Fault", "Faults", "File", "stored"]
 
@@ -109,6 +111,13 @@ def _new_version(file: File, options: Options, cache: Cache) -> File:
     return stored(replace(edited, size=options.get("bytes", edited.size)), cache)
 
 
+def _scripted(file: File, options: Options, _cache: Cache) -> File:
+    body = scripted_body(file.body, options)
+    # Of an error there are no ranges.
+    ranges = file.ranges and options.get("status", 200) == 200
+    return replace(file, body=body, etag=scripted_etag(body, options), ranges=ranges)
+
+
 @dataclass(frozen=True, slots=True)
 class Flipped:
     """A body with all bits of one byte turned over."""
@@ -147,6 +156,7 @@ FILES: Mapping[str, Callable[[File, Options, Cache], File]] = {
     "wrong-kind": _wrong_kind,
     "new-version": _new_version,
     "corrupt": _corrupt,
+    "scripted": _scripted,
 }
 
 
@@ -236,6 +246,7 @@ WIRE: Mapping[str, Callable[[Answer, Options], Answer]] = {
     "gzip": _bomb,
     "gzipped": _gzipped,
     "slow": lambda answer, options: replace(answer, rate=options.get("rate", 1000)),
+    "scripted": scripted_answer,
 }
 
 

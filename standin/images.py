@@ -13,7 +13,9 @@ from standin.pictures import Cache, Part, Picture, digest
 
 __all__ = ["ADDRESS", "Images"]
 
-ADDRESS = re.compile(r"/([A-Za-z0-9]{5,8})\.(\w+)")
+ADDRESS = re.compile(r"/([A-Za-z0-9]{5,8})(?:[@~][^/]*)?\.(\w+)")
+"""An image's id, what may follow it in a name (`@2x`, and such characters as are escaped in one
+way or another), and the extension."""
 
 REMOVED = Picture("removed", "png", 503)
 """As many bytes as Imgur's removed.png; its MD5 cannot be had without the very picture."""

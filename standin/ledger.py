@@ -49,10 +49,14 @@ class Load:
 
 @dataclass(slots=True)
 class Entry(Served):
-    """One request of the image host; `time` is seconds since 1970, when it came."""
+    """One request of the image host; `time` is seconds since 1970, when it came.
+
+    `target` is what the request line said: the path as it was escaped, and the query.
+    """
 
     id: str = ""
     path: str = ""
+    target: str = ""
     range: str | None = None
     connection: int = 0
     user_agent: str | None = None

@@ -76,6 +76,7 @@ def _entry(request: web.BaseRequest, connection: Connection) -> Entry:
     return Entry(
         id=address[1][:7] if address else "",
         path=request.path,
+        target=request.raw_path,
         range=request.headers.get("Range"),
         connection=connection.number,
         user_agent=request.headers.get("User-Agent"),

@@ -621,6 +621,105 @@ def test_a_slow_answer_comes_bit_by_bit(client, picture):
     assert time.monotonic() - began >= 50_000 / 100_000
 
 
+# Scripted answers
+
+
+def read_all(connection: socket.socket) -> tuple[list[str], bytes]:
+    """The lines of all heads, and the body, of an answer that ends with its connection."""
+    with connection, connection.makefile("rb") as file:
+        answer = file.read()
+    *heads, body = answer.split(b"\r\n\r\n", answer.count(b"HTTP/1.1 "))
+    return [line for head in heads for line in head.decode().split("\r\n")], body
+
+
+def test_a_scripted_answer_is_whatever_is_told(client, picture):
+    client.fault(
+        picture["id"], "scripted", body="{}", etag="md5", headers={"Content-Type": "text/x"}
+    )
+    answer = client.get(picture["path"])
+    assert (answer.status_code, answer.content) == (200, b"{}")
+    assert answer.headers["ETag"] == f'"{md5(b"{}").hexdigest()}"'
+    assert answer.headers["Content-Type"] == "text/x"
+    assert client.get(picture["path"], If_None_Match=answer.headers["ETag"]).status_code == 304
+    entries = client.control("GET", "served")
+    assert [(entry["status"], entry["sent"]) for entry in entries] == [(200, 2), (304, 0)]
+
+
+def test_a_scripted_body_may_be_bytes_or_the_image_itself(client, picture):
+    own = client.get(picture["path"])
+    client.fault(picture["id"], "scripted", body="picture", etag="md5")
+    again = client.get(picture["path"])
+    assert (again.content, again.headers["ETag"]) == (own.content, own.headers["ETag"])
+    client.fault(picture["id"], "scripted", body={"base64": "/wCA"}, headers={"Content-Type": None})
+    answer = client.get(picture["path"])
+    assert answer.content == b"\xff\x00\x80"
+    assert not {"ETag", "Content-Type"} & answer.headers.keys()
+
+
+def test_a_scripted_body_has_ranges(client, picture):
+    client.fault(picture["id"], "scripted", body="0123456789", etag="md5")
+    answer = client.get(picture["path"], Range="bytes=2-5")
+    assert (answer.status_code, answer.content) == (206, b"2345")
+    assert answer.headers["Content-Range"] == "bytes 2-5/10"
+    assert client.get(picture["path"], Range="bytes=10-20").status_code == 416
+
+
+@pytest.mark.parametrize("status", [202, 204, 451])
+def test_a_scripted_status_is_of_whatever_is_asked_for(client, picture, status):
+    client.fault(picture["id"], "scripted", status=status, etag="md5")
+    for headers in ({}, {"Range": "bytes=0-9"}):
+        answer = client.get(picture["path"], **headers)
+        assert (answer.status_code, answer.content) == (status, b"")
+        assert ("Content-Length" in answer.headers) == (status != 204)
+
+
+@pytest.mark.parametrize("before", [[103], [103, 103], [102, 103]])
+def test_informational_answers_come_first(client, picture, before):
+    client.fault(picture["id"], "scripted", body="x", before_status=before)
+    lines, body = read_all(client.raw(picture["path"]))
+    statuses = [int(line.split()[1]) for line in lines if line.startswith("HTTP/1.1 ")]
+    assert (statuses, body) == ([*before, 200], b"x")
+
+
+def test_headers_may_be_sent_twice_and_be_long(client, picture):
+    headers = {"Content-Length": ["{length}", "{length}", "7"], "X-Long": "x" * 32_000}
+    client.fault(picture["id"], "scripted", body="abc", headers=headers)
+    lines, body = read_all(client.raw(picture["path"]))
+    assert [line for line in lines if line.startswith("Content-Length")] == [
+        "Content-Length: 3", "Content-Length: 3", "Content-Length: 7"
+    ]  # fmt: skip
+    assert "X-Long: " + "x" * 32_000 in lines
+    assert body == b"abc"
+
+
+def test_chunks_may_have_a_length_as_well(client, picture):
+    client.fault(picture["id"], "scripted", body="abc", chunked=True)
+    lines, body = read_all(client.raw(picture["path"]))
+    assert {"Content-Length: 3", "Transfer-Encoding: chunked"} <= set(lines)
+    assert body == b"3\r\nabc\r\n0\r\n\r\n"
+    client.fault(
+        picture["id"], "scripted", body="abc", chunked=True, headers={"Content-Length": None}
+    )
+    assert client.get(picture["path"]).content == b"abc"
+
+
+def test_one_body_may_stand_for_every_link(client):
+    made = client.control("PUT", "albums/Testing", {"bytes": [3000, 4000]})
+    client.fault("*", "scripted", body="blocked", etag="md5")
+    answers = [client.get(f"/{image['name']}") for image in made]
+    assert {answer.content for answer in answers} == {b"blocked"}
+    assert len({answer.headers["ETag"] for answer in answers}) == 1
+
+
+def test_what_was_asked_for_is_recorded_as_it_was_escaped(client, picture):
+    target = f"/{picture['id']}%40%7Ex.jpg?%7E"
+    _, body = read_all(client.raw(target, "Connection: close\r\n"))
+    assert len(body) == 50_000
+    [entry] = client.control("GET", "served")
+    assert (entry["id"], entry["target"]) == (picture["id"], target)
+    assert entry["path"] == f"/{picture['id']}@~x.jpg"
+
+
 # The control channel
 
 
@@ -647,6 +746,12 @@ def test_images_are_listed_just_as_given(client):
     hostile = [{"id": "../../x", "link": "file:///etc/passwd"}, None, 7]
     client.control("PUT", "albums/Testing", {"count": 0, "images": hostile})
     assert client.api("album/Testing").json()["data"]["images"] == hostile
+
+
+def test_an_album_may_be_listed_oddly(client):
+    client.control("PUT", "albums/Testing", {"count": 2, "listed": {"images_count": 10}})
+    album = client.api("album/Testing").json()["data"]
+    assert (album["images_count"], len(album["images"])) == (10, 2)
 
 
 def test_what_was_served_is_recorded(client, picture):
