@@ -31,6 +31,9 @@ class Incomplete(Exception):
         super().__init__(message)
         self.mirrored = mirrored
 
+    def __reduce__(self) -> tuple[type["Incomplete"], tuple[str, Mirrored]]:
+        return type(self), (str(self), self.mirrored)
+
 
 EXPECTED = (ApiError, BadAddress, BadSettings, Incomplete, StoreError)
 """Errors whose message is all there is to say: no traceback helps whoever reads it."""
