@@ -1,20 +1,24 @@
 """All deployments of prefect.yaml from one process, without a work pool: `make serve`."""
 
+import json
 import sys
 from importlib import import_module
 from typing import Any
 
 import yaml
 from prefect import Flow, serve
+from prefect.client.schemas.actions import DeploymentScheduleCreate
 from prefect.client.schemas.objects import ConcurrencyLimitConfig
 from prefect.deployments.runner import RunnerDeployment
-from prefect.schedules import Cron, Schedule
 
 from deployments.demo import HOME
 from deployments.watch import watch
 from flows.cli.server import PROJECT, ServerError, prefect_api
 
-__all__ = ["deployments"]
+__all__ = ["deployments", "schedule_of"]
+
+OF_ANY_SCHEDULE = {"active", "parameters", "slug", "replaces", "max_scheduled_runs"}
+"""What an entry says around its schedule, whatever kind that is."""
 
 
 def deployments() -> list[RunnerDeployment]:
@@ -28,11 +32,11 @@ def _deployment(entry: dict[str, Any]) -> RunnerDeployment:
     flow = _flow(entry["entrypoint"])
     deployment: RunnerDeployment = flow.to_deployment(  # type: ignore[assignment]
         name=entry["name"],
-        description=entry["description"],
-        parameters=entry["parameters"],
-        tags=entry["tags"],
-        schedules=[_schedule(schedule) for schedule in entry["schedules"]],
-        concurrency_limit=ConcurrencyLimitConfig(**limit) if limit else None,
+        description=entry.get("description"),
+        parameters=entry.get("parameters"),
+        tags=entry.get("tags"),
+        schedules=[schedule_of(schedule) for schedule in entry.get("schedules") or []],
+        concurrency_limit=ConcurrencyLimitConfig(**limit) if isinstance(limit, dict) else limit,
     )
     return deployment
 
@@ -43,8 +47,18 @@ def _flow(entrypoint: str) -> Flow[..., Any]:
     return flow
 
 
-def _schedule(entry: dict[str, str]) -> Schedule:
-    return Cron(entry["cron"], timezone=entry["timezone"], slug=entry["slug"])
+def schedule_of(entry: dict[str, Any]) -> DeploymentScheduleCreate:
+    """Read a schedule as `prefect deploy` does: a cron, an interval or an rrule.
+
+    Raises:
+        ValueError: where it is none of them, or has a field that they don't have.
+    """
+    around = {key: entry[key] for key in OF_ANY_SCHEDULE & entry.keys()}
+    schedule = {key: value for key, value in entry.items() if key not in around}
+    if str(schedule.get("rrule")).startswith("{"):
+        # The rule may be JSON, with a time zone of its own.
+        schedule = json.loads(schedule.pop("rrule")) | schedule
+    return DeploymentScheduleCreate.model_validate({"schedule": schedule, **around})
 
 
 def main() -> int:

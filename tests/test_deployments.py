@@ -3,6 +3,7 @@
 import inspect
 import json
 import threading
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from queue import Queue
@@ -14,7 +15,7 @@ from prefect.blocks.notifications import CustomWebhookNotificationBlock
 from prefect.states import Failed
 
 from deployments.notify import main as notify
-from deployments.serve import deployments
+from deployments.serve import deployments, schedule_of
 from deployments.watch import automation, watch
 from tests.support.prefect_api import delete, filtered
 from tests.support.waiting import LONG
@@ -43,6 +44,83 @@ def test_the_parameters_are_the_flows(entry):
     bound = signature.bind_partial(**entry["parameters"])
     assert set(bound.arguments) == set(entry["parameters"])
     assert all(schedule["timezone"] and schedule["slug"] for schedule in entry["schedules"])
+
+
+ANCHOR = datetime(2024, 1, 1, 3, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("{cron: '0 3 * * *'}", {"cron": "0 3 * * *"}),
+        (
+            "{cron: 0 3 1 * 5, timezone: Europe/Berlin, day_or: false}",
+            {"cron": "0 3 1 * 5", "timezone": "Europe/Berlin", "day_or": False},
+        ),
+        ("{interval: 600}", {"interval": timedelta(minutes=10)}),
+        ("{interval: PT1H}", {"interval": timedelta(hours=1)}),
+        ("{interval: '01:30:00'}", {"interval": timedelta(hours=1.5)}),
+        (
+            "{interval: 3600, anchor_date: '2024-01-01T03:00:00+00:00', timezone: Asia/Tokyo}",
+            {"interval": timedelta(hours=1), "anchor_date": ANCHOR, "timezone": "Asia/Tokyo"},
+        ),
+        (
+            "{interval: 3600, anchor_date: 2024-01-01T03:00:00+00:00}",
+            {"interval": timedelta(hours=1), "anchor_date": ANCHOR},
+        ),
+        (
+            '{rrule: "DTSTART:20240101T030000\\nFREQ=DAILY", timezone: Europe/Berlin}',
+            {"rrule": "DTSTART:20240101T030000\nFREQ=DAILY", "timezone": "Europe/Berlin"},
+        ),
+        (
+            """{rrule: '{"rrule": "DTSTART:20240101T030000\\nFREQ=DAILY", "timezone": "UTC"}'}""",
+            {"rrule": "DTSTART:20240101T030000\nFREQ=DAILY", "timezone": "UTC"},
+        ),
+    ],
+)
+def test_every_kind_of_schedule_is_served(written, expected):
+    made = schedule_of(yaml.safe_load(written))
+    assert {name: getattr(made.schedule, name) for name in expected} == expected
+    assert made.active
+
+
+def test_what_a_schedule_says_beside_its_times_is_served():
+    around = {"active": False, "slug": "often", "parameters": {"workers": 4}}
+    for times in ({"cron": "0 3 * * *"}, {"interval": 60}, {"rrule": "FREQ=DAILY"}):
+        made = schedule_of(times | around)
+        assert made.model_dump(include={*around}) == around
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"every": 60},
+        {"cron": "0 3 * * *", "interval": 60},
+        {"cron": "every day"},
+        {"rrule": "FREQ=NEVER"},
+        {"interval": 60, "timezone": "Nowhere/Land"},
+    ],
+)
+def test_what_is_no_schedule_is_refused(entry):
+    with pytest.raises(ValueError, match="schedule"):
+        schedule_of(entry)
+
+
+def test_a_deployment_has_its_schedules(monkeypatch, tmp_path):
+    """One that says no more than what it must, and how often it runs."""
+    entry = {
+        "name": "often",
+        "entrypoint": "flows.mirror_albums.mirror_albums",
+        "concurrency_limit": 1,
+        "schedules": [{"interval": 60, "slug": "often"}, {"rrule": "FREQ=DAILY"}],
+    }
+    (tmp_path / "prefect.yaml").write_text(yaml.safe_dump({"deployments": [entry]}))
+    monkeypatch.setattr("deployments.serve.PROJECT", tmp_path)
+    (made,) = deployments()
+    interval, rrule = made.schedules
+    assert (interval.schedule.interval, interval.slug) == (timedelta(minutes=1), "often")
+    assert rrule.schedule.rrule.endswith("FREQ=DAILY")
+    assert made.concurrency_limit == 1
 
 
 def test_no_path_of_a_machine_is_in_the_file():
