@@ -33,9 +33,10 @@ from imgur_mirror.bulk import (
 from imgur_mirror.bulk.summary import job_headline, job_lacks
 from imgur_mirror.models import Strategy
 from imgur_mirror.settings import Settings, Wire, read_settings
+from tasks.artifact_key import artifact_key
 from tasks.images import FetchOptions
 from tasks.limit import limited
-from tasks.shards import job_key, publish_job, shard_task
+from tasks.shards import publish_job, shard_task
 
 __all__ = ["mirror_many"]
 
@@ -128,7 +129,7 @@ def _mirror_shards(
     def submit(shard: Shard) -> PrefectFuture[Any]:
         return task.submit(shard, job, wire, bare, strategy, options)
 
-    artifact = ProgressArtifact(f"many-{job_key(job.name)}")
+    artifact = ProgressArtifact(f"many-{artifact_key(job.name)}")
     with heartbeat():
         return ShardQueue(job, submit, most, artifact).run(cut.shards())
 

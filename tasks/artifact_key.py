@@ -8,13 +8,16 @@ from imgur_mirror.api import capital_bits
 __all__ = ["artifact_key"]
 
 
-def artifact_key(album_id: str) -> str:
-    """Return a key for an album's artifacts, readable where the id is letters and digits.
+def artifact_key(name: str) -> str:
+    """Return a key for the artifacts of an album, by its id, or of a job, by its name.
 
-    Ids that differ in their capitals alone keep different keys: PdA9Amq becomes pda9amq-54.
+    It is readable, and different names have different keys. Where all is letters and digits, it
+    says which letters are capitals: PdA9Amq becomes pda9amq-54. Any other name has its digest
+    behind its words.
     """
-    if not re.fullmatch("[A-Za-z0-9]+", album_id):
-        digest = hashlib.sha256(album_id.encode("utf-8", "surrogatepass")).hexdigest()
-        return f"x-{digest[:16]}"
-    capitals = capital_bits(album_id)
-    return album_id.lower() if capitals == "0" else f"{album_id.lower()}-{capitals}"
+    if re.fullmatch("[A-Za-z0-9]+", name):
+        capitals = capital_bits(name)
+        return name.lower() if capitals == "0" else f"{name.lower()}-{capitals}"
+    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
+    words = re.findall("[a-z0-9]+", name.lower())
+    return "-".join([*(words or "x"), digest[:16]])

@@ -1,6 +1,5 @@
 """The shards of a very large job, as tasks: one for threads, one for processes, one for a loop."""
 
-import re
 from threading import Lock
 from typing import Any
 
@@ -14,12 +13,13 @@ from imgur_mirror.bulk.shard_run import ShardRun
 from imgur_mirror.bulk.summary import job_headline, job_markdown
 from imgur_mirror.models import Album, Strategy
 from imgur_mirror.settings import Wire, read_settings
+from tasks.artifact_key import artifact_key
 from tasks.credentials import access
 from tasks.images import FetchOptions
 from tasks.log import drop_lines_of
 from tasks.retries import patient
 
-__all__ = ["job_key", "publish_job", "shard_task"]
+__all__ = ["publish_job", "shard_task"]
 
 NAME = "mirror-shard"
 
@@ -82,9 +82,4 @@ def publish_job(job: Job, tally: Tally, seconds: float) -> None:
     """Publish a job: its figures, and why images failed."""
     text = job_markdown(job.name, job.folder.uri, tally, seconds)
     headline = job_headline(tally, seconds)
-    create_markdown_artifact(text, key=f"job-{job_key(job.name)}", description=headline)
-
-
-def job_key(name: str) -> str:
-    """Give the name as the key of an artifact may have it."""
-    return re.sub("[^a-z0-9]+", "-", name.lower()).strip("-")
+    create_markdown_artifact(text, key=f"job-{artifact_key(job.name)}", description=headline)

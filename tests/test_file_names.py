@@ -1,5 +1,6 @@
 """Names from outside become names that stay in their folder and apart from each other."""
 
+import re
 from pathlib import PurePosixPath, PureWindowsPath
 
 import pytest
@@ -121,7 +122,7 @@ def test_distinct_names_are_distinct_everywhere(names):
         assert firsts.setdefault(before.casefold(), after) == after or after != before
 
 
-@given(IDS, IDS)
+@given(IDS | st.text(), IDS | st.text())
 def test_artifact_keys_are_distinct_and_allowed(one, other):
     assert (artifact_key(one) == artifact_key(other)) == (one == other)
 
@@ -134,6 +135,15 @@ def test_an_artifact_key_has_lower_case_letters_digits_and_dashes(text):
 def test_an_artifact_key_is_readable():
     assert artifact_key("PdA9Amq") == "pda9amq-54"
     assert artifact_key("ab3de") == "ab3de"
+    assert artifact_key("My links.2024").startswith("my-links-2024-")
+
+
+def test_names_of_jobs_have_keys_of_their_own():
+    alike = ["Holiday", "holiday", "holiday-40", "a.b", "a-b", "a_b", "A-b", "ab", "_", "-", "__"]
+    others = ["", "x", "写真", "相册", "фото", "été", "ete", "٣", "\ud800"]
+    keys = [artifact_key(name) for name in alike + others]
+    assert len({*keys}) == len(keys)
+    assert all(re.fullmatch("[a-z0-9]+(-[a-z0-9]+)*", key) for key in keys)
 
 
 @given(st.text(), st.integers(1, 50))
