@@ -16,7 +16,7 @@ from flows.support.shard_queue import ShardQueue
 from imgur_mirror.bulk import Job, Tally, cut_into_shards, open_job, open_source
 from imgur_mirror.models import Strategy
 from runners import task_runner
-from tests.support.imgur import contents, fault, images_served, new_album, put, told
+from tests.support.imgur import contents, fault, images_served, new_album, put, served, told
 from tests.support.prefect_api import artifact
 from tests.support.processes import PROJECT, python
 
@@ -299,3 +299,32 @@ def test_no_more_shards_are_at_work_than_there_is_use_for(downloads, tmp_path):
     queue = ShardQueue(Job(str(downloads), "x"), lambda s: slow.submit(s.number), 3, "x")
     assert job().tally.shards == 30
     assert max(ahead) == 4
+
+
+@pytest.mark.parametrize("content", ["[]", "null", "no JSON", "", "[" * 100_000])
+def test_a_description_that_is_none_is_status_2(content, imgur, downloads, tmp_path, capsys):
+    source = listed(tmp_path, ["Abc1234"])
+    described_by = downloads / "_many" / "links" / "job.json"
+    described_by.parent.mkdir(parents=True)
+    described_by.write_text(content)
+    assert main(mirror_many, described, [source]) == 2
+    assert f"{described_by} describes no job: mend it" in capsys.readouterr().err
+    assert described_by.read_text() == content
+
+
+@pytest.mark.parametrize("strategy", Strategy)
+def test_a_host_that_asks_one_shard_to_wait_is_left_alone_by_all(
+    strategy, imgur, downloads, tmp_path
+):
+    album = new_album(imgur, count=4, bytes=3000)
+    some = links(imgur, album)
+    refused = some[0].rpartition("/")[2]
+    fault(imgur, refused, "status", status=429, retry_after=2, times=1)
+
+    mirror_many(listed(tmp_path, some), strategy, workers=2, shard_size=1)
+
+    (told_to_wait, _), *others = (served(imgur, link.rpartition("/")[2][:7]) for link in some)
+    asked = [entry["time"] - told_to_wait["time"] for (entry,) in others]
+    # The shard beside it may have asked already; those that come after it have to wait.
+    assert max(asked) >= 2
+    assert at_work(downloads) == []

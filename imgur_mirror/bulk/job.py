@@ -113,10 +113,12 @@ def _check_description(job: Job, description: dict[str, Any]) -> None:
     if content is None:
         file.write(json.dumps(description, indent=1).encode())
         return
-    try:
-        earlier = json.loads(content)
-    except ValueError:
-        earlier = {}
+    earlier = _read_description(content)
+    if earlier is None:
+        raise BadSource(
+            f"{file} describes no job: mend it, or remove it to have it written anew, if "
+            f"{description['source']} is what this job is of; else give another --name"
+        )
     if differing := [key for key, value in description.items() if earlier.get(key) != value]:
         then = ", ".join(f"{key} {earlier.get(key)}" for key in differing)
         raise BadSource(
@@ -124,3 +126,12 @@ def _check_description(job: Job, description: dict[str, Any]) -> None:
             f"({then}): give that, or another --name; where only the file's place has "
             f"changed, mend {file}"
         )
+
+
+def _read_description(content: bytes) -> dict[str, Any] | None:
+    """Read a `job.json`; None where it is none."""
+    try:
+        found = json.loads(content)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
