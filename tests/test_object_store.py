@@ -515,17 +515,32 @@ def status(capsys, *arguments):
         ("oss://bucket/mirror", "install that package"),
         ("s3://", "names no place"),
         ("sftp://me:secret@host/mirror", "set FSSPEC_SFTP_PASSWORD"),
-        ("zip://x::s3://bucket/y.zip", "names no place"),
+        ("filesystem::s3://bucket/y", "names no place"),
+        ("zip://x::s3://bucket/y.zip", "zip is no store"),
+        ("http://127.0.0.1/bucket", "http is no store; give a folder, or an address such as s3://"),
+        ("HTTPS://s3.example/bucket", "https is no store"),
+        ("data://text/plain,x", "data is no store"),
+        ("github://owner:repo@/mirror", "FSSPEC_GITHUB_PASSWORD"),
+        ("github://owner/repo", "github is no store"),
+        ("git://owner/repo", "git is no store"),
+        ("simplecache://bucket/mirror", "simplecache is no store"),
+        ("S3://bucket/mirror[1]", "which stand for other names too"),
         ("s3://me:the/secret@bucket/mirror", "set FSSPEC_S3_PASSWORD"),
         ("s3://bucket/mirror[1]", "which stand for other names too"),
     ],
 )
-def test_an_address_that_is_none_is_status_2(address, said, bucket, capsys):
+def test_an_address_that_is_none_is_status_2(address, said, bucket, capsys, tmp_path):
     ended, error = status(capsys, "PdA9Amq", "--downloads", address)
     assert ended == 2
     assert said in error
     assert "secret" not in error
     assert error.count("\n") == 1
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_what_an_address_begins_with_may_be_in_capitals(imgur, bucket, tmp_path):
+    assert album_folder("S3://Bucket/Mirror", "A") == album_folder("s3://Bucket/Mirror", "A")
+    assert album_folder(f"FILE://{tmp_path}", "A") == album_folder(str(tmp_path), "A")
 
 
 def test_a_bucket_that_is_not_there_is_status_2(imgur, bucket, capsys):

@@ -24,6 +24,14 @@ AT_ONCE = 64
 
 S3 = ("s3", "s3a")
 
+NEVER_WRITTEN = {
+    *("data", "git", "gist", "github", "http", "https", "libarchive", "tar", "zip"),
+    # Around another address.
+    *("async_wrapper", "asyncwrapper", "blockcache", "cached", "dir", "filecache", "generic"),
+    *("reference", "simplecache"),
+}
+"""What fsspec opens but no store is: it can be read only, or is no place of its own."""
+
 
 class BadStore(StoreError, BadSettings):
     """A store cannot be used as it is set: its address, its credentials, a package that is missing.
@@ -49,6 +57,11 @@ def check_address(address: str) -> None:
         raise BadStore(
             f"the address of the {scheme} store holds a password, which Prefect would keep: "
             f"leave it out, and set FSSPEC_{scheme.upper()}_PASSWORD"
+        )
+    if scheme in NEVER_WRITTEN:
+        raise BadStore(
+            f"nothing can be stored at {address}: {scheme} is no store; give a folder, or an "
+            "address such as s3://bucket/mirror"
         )
     with store_errors(address):
         if set("*?[") & set(address):

@@ -33,13 +33,15 @@ def downloads_root(downloads: str) -> str:
     Raises:
         StoreError: where it can be neither.
     """
-    protocol, _, rest = downloads.rpartition("://")
-    if protocol and protocol not in LOCAL:
+    protocol, separator, rest = downloads.partition("://")
+    if protocol and separator and protocol.lower() not in LOCAL:
         from imgur_mirror.store.fsspec_client import check_address
 
-        check_address(downloads)
-        return downloads.rstrip("/")
+        # What an address begins with is the same in capitals.
+        address = f"{protocol.lower()}://{rest}"
+        check_address(address)
+        return address.rstrip("/")
     try:
-        return str(Path(rest).expanduser().absolute())
+        return str(Path(rest if separator else downloads).expanduser().absolute())
     except RuntimeError as error:
         raise StoreError(f"{downloads} is no folder: {error}") from error
