@@ -17,6 +17,7 @@ from flows.mirror_album import mirror_album
 from flows.support.advice import Chosen, choose
 from flows.support.heartbeat import own_heartbeats
 from flows.support.mirror_flow import Incomplete, mirror_flow
+from flows.support.mirroring import one_pace
 from flows.support.parameters import AlbumAddress, Choice, Workers
 from imgur_mirror.api import ApiError, BadAddress, BadCredentials, Kind, RateLimited, parse_address
 from imgur_mirror.models import AlbumResult, Mirrored
@@ -70,7 +71,7 @@ def mirror_albums(
     wanted = albums or _albums_of_variable()
     chosen = choose(strategy, workers).announce()
     one = partial(_mirror_one, chosen=chosen, downloads=downloads, verify=verify)
-    with own_heartbeats():
+    with own_heartbeats(), one_pace(downloads or settings.downloads):
         runs = tuple(_mirror_each(wanted, one, settings))
     results = tuple(run.result for run in runs)
     publish_summary(results)

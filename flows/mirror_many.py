@@ -116,7 +116,7 @@ def _mirror(
     options = FetchOptions(plan.connections, limit)
     shards_flow = _mirror_shards.with_options(task_runner=runner)
     with own_heartbeats():
-        return shards_flow(cut, job, plan.rate_divided(wire), strategy, options, plan.submitted)
+        return shards_flow(cut, job, wire, strategy, options, plan.submitted)
 
 
 @flow(name="mirror-shards", flow_run_name="{strategy}", validate_parameters=False)

@@ -9,10 +9,10 @@ from prefect.variables import Variable
 
 from flows.cli.command_line import main
 from flows.mirror_albums import mirror_albums
-from imgur_mirror.models import Outcome
+from imgur_mirror.models import Outcome, Strategy
 from imgur_mirror.report import summary_text
 from tests.support.albums import stored
-from tests.support.imgur import contents, fault, new_album, put
+from tests.support.imgur import contents, fault, new_album, put, served
 from tests.support.prefect_api import artifact
 from tests.support.processes import python
 
@@ -201,3 +201,21 @@ def test_a_stop_that_an_albums_run_lost_is_none_of_its_failures(imgur, downloads
     ran = python("-c", STOPPED)
     assert (ran.returncode, ran.stdout) == (130, "PdA9Amq\n"), ran.stderr
     assert "what was finished is kept" in ran.stderr
+
+
+@pytest.mark.parametrize("strategy", Strategy)
+def test_a_host_that_asks_one_album_to_wait_is_left_alone_by_the_next(
+    strategy, imgur, downloads, monkeypatch
+):
+    monkeypatch.setenv("IMGUR_RETRIES", "0")
+    first, second = (new_album(imgur, count=1, bytes=3000) for _ in range(2))
+    (refused,), (other,) = contents(imgur, first), contents(imgur, second)
+    fault(imgur, refused, "status", status=429, retry_after=2)
+
+    state = mirror_albums([first, second], strategy, workers=2, return_state=True)
+
+    assert state.is_failed()
+    assert stored(downloads / second) == contents(imgur, second)
+    (told_to_wait,), (asked,) = (served(imgur, name[:7]) for name in (refused, other))
+    assert asked["time"] - told_to_wait["time"] >= 2
+    assert not [path for path in downloads.iterdir() if path.name.startswith(".run-")]

@@ -4,20 +4,27 @@ import asyncio
 import itertools
 import math
 import os
+import shutil
 import subprocess
 import sys
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from email.utils import format_datetime, formatdate
+from multiprocessing import get_context
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from imgur_mirror.api import Kind
+from imgur_mirror.bulk import Shard, open_job, open_source
+from imgur_mirror.bulk.shard_run import ShardRun
 from imgur_mirror.download.pacing import Pace
 from imgur_mirror.http import LONGEST_PAUSE, backoff, retry_after
-from imgur_mirror.store import RunState
+from imgur_mirror.models import Album, Image
+from imgur_mirror.settings import Wire
+from imgur_mirror.store import RunState, album_folder, albums_run
 
 LONG = 100
 
@@ -88,6 +95,99 @@ def test_a_clock_that_was_turned_back_makes_no_longer_pause(tmp_path):
     later = time.time() + 86_400
     os.utime(tmp_path / "pause", (later, later))
     assert Pace(RunState(tmp_path)).wait() == LONGEST_PAUSE
+
+
+# The pace of a job, and of a list of albums
+
+
+def parts_of_a_job(job):
+    """Two shards and an album, each in a folder of its own."""
+    shards = [job.shard_folder(Shard.pack(number, number, ["Abc1234"])) for number in range(2)]
+    return [*shards, album_folder(job.downloads, "Album01").as_part_of(job.run)]
+
+
+def opened_job(tmp_path):
+    links = tmp_path / "links.txt"
+    links.write_text("Abc1234\nAbc1235\n")
+    return open_job(str(tmp_path / "downloads"), "links", open_source(str(links)), 1)
+
+
+@pytest.mark.parametrize("met", range(3))
+def test_a_pause_holds_for_all_shards_and_albums_of_a_job(met, tmp_path):
+    with opened_job(tmp_path) as job:
+        paces = [Pace(folder.run_state) for folder in parts_of_a_job(job)]
+        assert [pace.wait() for pace in paces] == [0, 0, 0]
+        # In another process, as a worker that gets what is sent to it.
+        with ProcessPoolExecutor(1, get_context("spawn")) as other:
+            other.submit(paces[met].ease_off, LONG).result()
+        paces = [Pace(folder.run_state) for folder in parts_of_a_job(job)]
+        assert all(0 < pace.wait() <= LONG for pace in paces)
+    assert not job.run.run_dir.exists()
+
+
+def test_all_parts_of_a_job_keep_to_one_rate(tmp_path):
+    with opened_job(tmp_path) as job:
+        waits = [[*Pace(part.run_state, 0.001).waits()] for part in parts_of_a_job(job)]
+    assert waits[0] == []
+    assert 900 < waits[1][0] <= 1000
+    assert 1900 < waits[2][0] <= 2000
+
+
+def test_all_parts_of_a_job_share_what_one_has_of_a_limit(tmp_path):
+    with opened_job(tmp_path) as job:
+        asked = []
+        taken = [
+            part.run_state.take_slots(4, 60, lambda: asked.append(1) or 10)
+            for part in parts_of_a_job(job)
+        ]
+    assert (taken, len(asked)) == ([4, 4, 2], 1)
+
+
+def test_a_job_that_was_killed_holds_up_no_later_one(tmp_path):
+    with opened_job(tmp_path) as job:
+        pass
+    job.run.run_dir.mkdir()
+    Pace(parts_of_a_job(job)[0].run_state).ease_off(LONG)
+    with opened_job(tmp_path) as job:
+        assert [Pace(part.run_state).wait() for part in parts_of_a_job(job)] == [0, 0, 0]
+
+
+def test_a_worker_may_outlive_its_job(tmp_path):
+    with opened_job(tmp_path) as job:
+        pass
+    pace = Pace(parts_of_a_job(job)[0].run_state, per_second=5)
+    pace.ease_off(LONG)
+    assert 0 < next(pace.waits()) <= LONG
+
+
+def test_a_shard_fetches_its_albums_at_the_pace_of_the_job(tmp_path):
+    listed = Album(id="Album01", images=(Image(id="x", name="x.jpg", link="https://i/x.jpg"),))
+    with opened_job(tmp_path) as job:
+        shard = Shard.pack(0, 0, ["Album01"])
+        run = ShardRun(shard, job, Wire(("i",)), Kind.ALBUM, lambda _: listed)
+        fetches = run.fetches()
+        fetch = next(fetches)
+        Pace(fetch.folder.run_state).ease_off(LONG)
+        fetches.close()
+        assert fetch.folder.name == "Album01"
+        assert Pace(job.shard_folder(shard).run_state).wait() > 0
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_pause_holds_for_all_albums_of_a_list(killed, tmp_path):
+    with albums_run(str(tmp_path)) as before:
+        if killed:
+            shutil.copytree(before.run_dir, tmp_path / ".run-killed")
+            (tmp_path / ".run-killed" / "pause").touch()
+        with albums_run(str(tmp_path)) as other:
+            assert before.run_dir.exists()
+        first, second = (
+            album_folder(str(tmp_path), album).as_part_of(before) for album in ("One01", "Two02")
+        )
+        Pace(first.run_state).ease_off(LONG)
+        assert Pace(second.run_state).wait() > 0
+        assert Pace(first.as_part_of(other).run_state).wait() == 0
+    assert [*tmp_path.iterdir()] == []
 
 
 # What the host asks for

@@ -1,14 +1,14 @@
 """How the connections of a very large job are divided among its shards."""
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from prefect.task_runners import TaskRunner
 
 from flows.support.runner import downloading_runner
 from imgur_mirror.models import Strategy
-from imgur_mirror.settings import Settings, Wire
+from imgur_mirror.settings import Settings
 from runners import connections_each
 
 __all__ = ["ConnectionPlan", "plan_connections"]
@@ -28,11 +28,6 @@ class ConnectionPlan:
     connections: int
     submitted: int
     connections_each: int
-
-    def rate_divided(self, wire: Wire) -> Wire:
-        """Give each shard its share of the run's requests a second: it knows of no other."""
-        rate = wire.max_requests_per_second
-        return wire if rate is None else replace(wire, max_requests_per_second=rate / self.shards)
 
 
 def plan_connections(

@@ -1,5 +1,9 @@
 """What all flows mean by mirroring an album that was listed."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
 from prefect.logging import get_run_logger
 
 from flows.cli.stopping import raise_if_stopped
@@ -9,9 +13,27 @@ from imgur_mirror.download.album_mirror import AlbumMirror, MirrorOptions
 from imgur_mirror.models import Album, Download, Mirrored, Strategy
 from imgur_mirror.report import fetched_line, plan_line
 from imgur_mirror.settings import Settings
-from imgur_mirror.store import AlbumFolder
+from imgur_mirror.store import AlbumFolder, albums_run
 
-__all__ = ["mirror"]
+__all__ = ["mirror", "one_pace"]
+
+_larger_run: ContextVar[AlbumFolder | None] = ContextVar("larger_run", default=None)
+"""What the albums of a list are parts of; each is a flow, whose parameters are for people."""
+
+
+@contextmanager
+def one_pace(downloads: str) -> Iterator[None]:
+    """Have all albums that are mirrored in the block ask at one pace.
+
+    Raises:
+        StoreError: where the downloads cannot be written.
+    """
+    with albums_run(downloads) as run:
+        token = _larger_run.set(run)
+        try:
+            yield
+        finally:
+            _larger_run.reset(token)
 
 
 def mirror(
@@ -38,7 +60,7 @@ def mirror(
         split_bytes=settings.split_bytes,
         verify=verify,
     )
-    with folder.start_run() as opened:
+    with folder.as_part_of(_larger_run.get()).start_run() as opened:
         run = AlbumMirror.prepare(album, opened, options)
         return run.finish(_download(run, settings))
 

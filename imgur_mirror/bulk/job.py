@@ -36,6 +36,9 @@ JOBS = "_many"
 RUN = "shard"
 """The name of every run of a shard: being the same, the next run finds the journals of the last."""
 
+JOB_RUN = "job"
+"""The name of every run of a job; one at a time has the job's folder."""
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -49,6 +52,11 @@ class Job:
         """The job's folder; it holds no images itself."""
         return album_folder(self.downloads, f"{JOBS}/{self.name}")
 
+    @property
+    def run(self) -> AlbumFolder:
+        """The job's folder as that of a run, which all shards and their albums are parts of."""
+        return self.folder.in_one_process(JOB_RUN)
+
     def file(self, name: str) -> StoredFile:
         """Give a file in the job's folder."""
         return self.folder.sibling(self.name, name)
@@ -60,7 +68,7 @@ class Job:
     def shard_folder(self, shard: Shard) -> AlbumFolder:
         """Give the folder with the shard's images."""
         folder = album_folder(self.downloads, f"{JOBS}/{self.name}/{shard}")
-        return folder.in_one_process(RUN)
+        return folder.in_one_process(RUN).as_part_of(self.run)
 
     def relative(self, folder: AlbumFolder) -> str:
         """Give the path of a folder from the downloads on."""
@@ -87,7 +95,8 @@ def open_job(downloads: str, name: str, source: Source, shard_size: int) -> Iter
         _check_description(
             job, {"source": source.path, "column": source.column, "shard_size": shard_size}
         )
-        yield job
+        with job.run.run_state.begun_anew():
+            yield job
 
 
 @contextmanager

@@ -182,7 +182,8 @@ class ShardRun:
             self._images |= {row.name: row for row in rows}
 
     def _run_album(self, address: Address, album: Album) -> Iterator[Fetch]:
-        with album_folder(self.job.downloads, album.id).start_run() as folder:
+        folder = album_folder(self.job.downloads, album.id).as_part_of(self.job.run)
+        with folder.start_run() as folder:
             downloads = yield from self._mirror_album(album, folder)
         outcome = AlbumOutcome(self.job.relative(folder), downloads)
         self._albums[address] = outcome

@@ -10,7 +10,7 @@ from imgur_mirror.store.folder import AlbumFolder, BatchState
 from imgur_mirror.store.journal import Journal, Outcomes, download_of, outcomes_in, row_of
 from imgur_mirror.store.left_over import Resumable
 from imgur_mirror.store.manifest import Entry
-from imgur_mirror.store.opening import album_folder, downloads_root
+from imgur_mirror.store.opening import album_folder, albums_run, downloads_root
 from imgur_mirror.store.partial_file import RESUMABLE, ExclusiveFile, SharedFile
 from imgur_mirror.store.range_log import missing
 from imgur_mirror.store.run_state import RunState
@@ -32,6 +32,7 @@ __all__ = [
     "StoreError",
     "StoredFile",
     "album_folder",
+    "albums_run",
     "download_of",
     "downloads_root",
     "missing",

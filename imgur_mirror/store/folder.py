@@ -70,12 +70,14 @@ class AlbumFolder:
     At any instant a file under its own name is whole, and what the manifest lists is there. All
     methods raise `StoreError` where the store cannot be read or written. `run` is the run that
     writes to it, empty before `start_run`; `journaled` says that another process, on another
-    machine, may go on with this one's batches.
+    machine, may go on with this one's batches. `part_of` is the folder of the larger run that this
+    one is a part of: all of its parts ask at one pace.
     """
 
     storage: Storage
     run: str = ""
     journaled: bool = True
+    part_of: "AlbumFolder | None" = None
 
     @property
     def name(self) -> str:
@@ -106,7 +108,8 @@ class AlbumFolder:
     def run_state(self) -> RunState:
         """What the workers of the run tell each other."""
         name = f".run-{self.run}"
-        state = RunState(self.local_dir / name)
+        pace_dir = None if self.part_of is None else self.part_of.run_dir
+        state = RunState(self.local_dir / name, pace_dir=pace_dir)
         if self.capabilities.local:
             return state
         # A worker's machine may not be the one where the run was started.
@@ -130,6 +133,10 @@ class AlbumFolder:
     def in_one_process(self, run: str) -> Self:
         """Return it for a run that keeps its name from start to start, and has one process."""
         return replace(self, run=run, journaled=False)
+
+    def as_part_of(self, larger: "AlbumFolder | None") -> Self:
+        """Return it for a run that is a part of a larger one, if there is one."""
+        return replace(self, part_of=larger)
 
     # Files
 

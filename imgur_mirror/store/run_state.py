@@ -43,11 +43,13 @@ class RunState:
     """The folder of one run; small enough to send to other processes.
 
     `shared` is where workers on other machines find the journals. Objects can't be appended to: one
-    is empty as its batch begins, and has all outcomes as it ends.
+    is empty as its batch begins, and has all outcomes as it ends. `pace_dir` is where the pace is,
+    if not here: in the folder of the larger run that this one is a part of.
     """
 
     path: Path
     shared: Storage | None = None
+    pace_dir: Path | None = None
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -67,6 +69,17 @@ class RunState:
                 if is_at(descriptor, self.path):
                     return descriptor
                 os.close(descriptor)
+
+    @contextmanager
+    def begun_anew(self) -> Iterator[None]:
+        """Have the folder for the block, without what a run of this name left that was killed."""
+        self.remove()
+        with os_errors_as_store_errors(self.path):
+            self.path.mkdir(parents=True)
+        try:
+            yield
+        finally:
+            self.remove()
 
     def remove(self) -> None:
         """Forget the run."""
@@ -131,31 +144,28 @@ class RunState:
     def paused_until(self) -> float:
         """Return the time until which no worker of the run asks; 0 where nobody said any."""
         try:
-            return (self.path / "pause").stat().st_mtime
+            return ((self.pace_dir or self.path) / "pause").stat().st_mtime
         except FileNotFoundError:
             return 0.0
 
     def pause_until(self, until: float) -> None:
         """Keep every worker of the run from asking until then, or until a later time set before."""
-        with (self.path / "pause").open("a") as pause:
+        with self._pace_file("pause") as pause:
             # One at a time, so that a short pause never replaces a longer one.
             fcntl.flock(pause, fcntl.LOCK_EX)
-            if os.fstat(pause.fileno()).st_mtime < until:
-                os.utime(pause.fileno(), (until, until))
+            if os.fstat(pause).st_mtime < until:
+                os.utime(pause, (until, until))
 
     def take_turn(self, gap: float, furthest: float) -> float:
         """Take the next turn, `gap` seconds after the last, and return the seconds until it comes.
 
         It is no more than `furthest` seconds away, in case the clock was turned back.
         """
-        turns = os.open(self.path / "turns", os.O_RDWR | os.O_CREAT, 0o644)
-        try:
+        with self._pace_file("turns") as turns:
             fcntl.flock(turns, fcntl.LOCK_EX)
             now, last = time.time(), float(os.pread(turns, 32, 0) or 0)
             at = min(max(now, last + gap), now + furthest)
             os.pwrite(turns, f"{at:<32.6f}".encode("ascii"), 0)
-        finally:
-            os.close(turns)
         return at - now
 
     def take_slots(self, wanted: int, pause: float, ask: Callable[[], int]) -> int:
@@ -164,8 +174,7 @@ class RunState:
         When the run has no more, one of its workers asks for some, for all of them; after a refusal
         again in `pause` seconds.
         """
-        slots = os.open(self.path / "slots", os.O_RDWR | os.O_CREAT, 0o644)
-        try:
+        with self._pace_file("slots") as slots:
             if not wanted or not try_lock(slots):
                 return 0
             left, refused = map(float, (os.pread(slots, 64, 0) or b"0 0").split())
@@ -175,8 +184,21 @@ class RunState:
             taken = min(wanted, int(left))
             os.pwrite(slots, f"{left - taken:.0f} {refused:.3f}".ljust(64).encode("ascii"), 0)
             return taken
+
+    @contextmanager
+    def _pace_file(self, name: str) -> Iterator[int]:
+        """Open a file that all workers share, also those of the larger run's other parts."""
+        folder, flags = self.pace_dir or self.path, os.O_RDWR | os.O_CREAT
+        try:
+            descriptor = os.open(folder / name, flags, 0o644)
+        except FileNotFoundError:
+            # A worker may outlive the larger run, which removes its folder at its end.
+            folder.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(folder / name, flags, 0o644)
+        try:
+            yield descriptor
         finally:
-            os.close(slots)
+            os.close(descriptor)
 
     # The notes of a shard
 
