@@ -20,7 +20,7 @@ from imgur_mirror.compare import (
     comparison_rows,
 )
 from imgur_mirror.compare.bar_chart import bar_chart
-from imgur_mirror.models import Download, Outcome, Strategy
+from imgur_mirror.models import Album, AlbumResult, Download, Image, Outcome, Strategy
 from imgur_mirror.report import (
     PictureLinks,
     data_uri,
@@ -30,6 +30,7 @@ from imgur_mirror.report import (
     mirror_markdown,
     missing_text,
     plan_line,
+    summary_headline,
     text_table,
 )
 from imgur_mirror.text import duration
@@ -128,7 +129,8 @@ def test_the_headline_counts_each_outcome_and_says_how_long_it_took():
         (60, 0, "nothing new, all 60 images are there"),
         (1, 0, "nothing new, its one image is there"),
         (58, 2, "nothing new, 58 images there, 2 gone"),
-        (0, 2, "nothing new, 0 images there, 2 gone"),
+        (0, 2, "none of its 2 images is there any more: Imgur removed them"),
+        (0, 1, "its one image is not there any more: Imgur removed it"),
         (0, 0, "the album is empty"),
     ],
 )
@@ -140,16 +142,50 @@ def test_the_headline_of_a_run_that_fetched_nothing_says_what_is_there(unchanged
 
 
 def test_missing_names_ten_images_and_counts_the_rest():
-    failed = [image(f"{i:02}.jpg", Outcome.FAILED, error="HTTP 503.") for i in range(12)]
+    failed = [
+        image(f"{i:02}.jpg", Outcome.FAILED, error="HTTP 503.", retryable=True) for i in range(12)
+    ]
     names = ", ".join(f"{i:02}.jpg (HTTP 503)" for i in range(10))
     assert missing_text(mirror(image("ok.jpg"), *failed)) == (
         f"PdA9Amq: 12 of 13 images failed: {names}, and 2 more."
         " Run it again: what is there is kept, only the rest is fetched."
     )
-    assert missing_text(mirror(image("a.jpg", Outcome.FAILED))) == (
+    assert missing_text(mirror(image("a.jpg", Outcome.FAILED, retryable=True))) == (
         "PdA9Amq: 1 of 1 image failed: a.jpg (no reason given)."
         " Run it again: what is there is kept, only the rest is fetched."
     )
+
+
+def test_another_run_is_advised_where_it_may_help():
+    refused = image("r.jpg", Outcome.FAILED, error="its id makes no file name")
+    passing = image("p.jpg", Outcome.FAILED, error="HTTP 503", retryable=True)
+    assert "again" not in missing_text(mirror(image("ok.jpg"), refused))
+    assert "Run it again" in missing_text(mirror(refused, passing))
+
+
+def counting(count, *downloads):
+    """A run of an album of which Imgur counts so many images, and lists one."""
+    only = Image(id="a", link="https://i.imgur.com/a.jpg", name="a.jpg")
+    return mirror(*downloads, album=Album(id="PdA9Amq", counted=count, images=(only,)))
+
+
+def test_that_imgur_counts_more_than_it_lists_is_said_wherever_the_result_is():
+    there = image("a.jpg", Outcome.UNCHANGED)
+    whole, short, gone = mirror(there), counting(3, there), mirror(image("b.jpg", Outcome.GONE))
+    said = "Imgur counts 3 images and lists 1"
+    assert mirror_headline(short) == f"PdA9Amq: nothing new, its one image is there; {said}"
+    assert mirror_markdown(short).startswith(f"{mirror_headline(short)}\n\n")
+    assert missing_text(short) is None
+    results = [AlbumResult("PdA9Amq", run, None) for run in (whole, short, gone)]
+    assert summary_headline(results) == (
+        f"3 albums, 0 new images, all there; PdA9Amq: {said};"
+        " PdA9Amq: none of its images is there any more"
+    )
+
+
+@pytest.mark.parametrize("count", [None, 0, 1])
+def test_a_count_that_is_not_above_the_list_is_not_said(count):
+    assert "counts" not in mirror_headline(counting(count, image("a.jpg")))
 
 
 def test_the_report_of_a_mirror_has_its_result_notes_and_tables():

@@ -23,6 +23,7 @@ __all__ = [
     "mirror_markdown",
     "missing_text",
     "plan_line",
+    "shortfall",
 ]
 
 OUTCOMES = (Outcome.DOWNLOADED, Outcome.UNCHANGED, Outcome.GONE, Outcome.FAILED)
@@ -85,10 +86,20 @@ def missing_text(mirrored: Mirrored, limit: int = 10) -> str | None:
         return None
     names = [f"{label(download)} ({reason(download)})" for download in failed]
     of_all = f"{len(failed)} of {counted_images(len(mirrored.downloads))}"
-    return (
-        f"{plain(mirrored.album.id)}: {of_all} failed: {join_some(names, limit)}."
-        " Run it again: what is there is kept, only the rest is fetched."
-    )
+    lines = [f"{plain(mirrored.album.id)}: {of_all} failed: {join_some(names, limit)}."]
+    if lacking := shortfall(mirrored):
+        lines.append(f"{lacking}.")
+    if any(download.retryable for download in failed):
+        lines.append("Run it again: what is there is kept, only the rest is fetched.")
+    return " ".join(lines)
+
+
+def shortfall(mirrored: Mirrored) -> str | None:
+    """Say that Imgur counts more images in the album than it lists; None where it does not."""
+    count, in_album = mirrored.album.counted or 0, len(mirrored.album.images)
+    if count <= in_album:
+        return None
+    return f"Imgur counts {counted_images(count)} and lists {in_album}"
 
 
 def mirror_markdown(
@@ -134,6 +145,10 @@ def _image_row(download: Download) -> Row:
 
 
 def _result(mirrored: Mirrored) -> str:
+    return "; ".join(part for part in (_outcomes(mirrored), shortfall(mirrored)) if part)
+
+
+def _outcomes(mirrored: Mirrored) -> str:
     counts = {outcome: len(mirrored.having(outcome)) for outcome in OUTCOMES}
     if not mirrored.downloads:
         return "the album is empty"
@@ -151,6 +166,9 @@ def _result(mirrored: Mirrored) -> str:
 
 
 def _nothing_new(unchanged: int, gone: int) -> str:
+    if gone and not unchanged:
+        none = "its one image is not" if gone == 1 else f"none of its {gone} images is"
+        return f"{none} there any more: Imgur removed {'it' if gone == 1 else 'them'}"
     if gone:
         return f"nothing new, {counted_images(unchanged)} there, {gone} gone"
     there = "its one image is" if unchanged == 1 else f"all {unchanged} images are"

@@ -1,8 +1,9 @@
 """The report of several albums: a row for each, and one line for all."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from imgur_mirror.models import AlbumResult, Outcome
+from imgur_mirror.report.album import shortfall
 from imgur_mirror.report.tables import Row, text_table
 from imgur_mirror.text import counted, join_some
 
@@ -44,11 +45,23 @@ def summary_headline(results: Sequence[AlbumResult]) -> str:
     )
     line = f"{counted(len(results), 'album')}, {counted(fetched, 'new image')}"
     errors = [f"{result.album}: {result.error}" for result in results if result.error]
+    notes = [note for result in results for note in _notes(result)]
     if not errors:
-        return f"{line}, all there"
+        return "; ".join([f"{line}, all there", *notes])
     are = "is" if len(errors) == 1 else "are"
     incomplete = f"{counted(len(errors), 'album')} {are} not complete"
-    return f"{line}; {incomplete}: {join_some(errors, MAX_ERRORS, '; ')}"
+    return "; ".join([line, f"{incomplete}: {join_some(errors, MAX_ERRORS, '; ')}", *notes])
+
+
+def _notes(result: AlbumResult) -> Iterator[str]:
+    """Say what is not there of an album, and not for want of a run that succeeds."""
+    mirrored = result.mirrored
+    if mirrored is None:
+        return
+    if mirrored.downloads and len(mirrored.having(Outcome.GONE)) == len(mirrored.downloads):
+        yield f"{mirrored.album.id}: none of its images is there any more"
+    if lacking := shortfall(mirrored):
+        yield f"{mirrored.album.id}: {lacking}"
 
 
 def summary_text(results: Sequence[AlbumResult]) -> str:
