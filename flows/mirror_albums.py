@@ -19,7 +19,15 @@ from flows.support.heartbeat import own_heartbeats
 from flows.support.mirror_flow import Incomplete, mirror_flow
 from flows.support.mirroring import one_pace
 from flows.support.parameters import AlbumAddress, Choice, Workers
-from imgur_mirror.api import ApiError, BadAddress, BadCredentials, Kind, RateLimited, parse_address
+from imgur_mirror.api import (
+    Address,
+    ApiError,
+    BadAddress,
+    BadCredentials,
+    Kind,
+    RateLimited,
+    parse_address,
+)
 from imgur_mirror.models import AlbumResult, Mirrored
 from imgur_mirror.report import summary_headline, summary_text
 from imgur_mirror.settings import BadSettings, Settings, read_settings
@@ -100,16 +108,20 @@ def _mirror_each(
     The failure of one stops no other. Only spent credits do: each further call would be one over
     Imgur's limit.
     """
-    todo, seen, is_limited = deque(albums), set[str](), False
+    todo: deque[str | AlbumResult] = deque(albums)
+    seen, is_limited = set[str](), False
     while todo:
         album = todo.popleft()
+        if isinstance(album, AlbumResult):
+            yield _AlbumRun(album)
+            continue
         if is_limited:
             yield _AlbumRun(AlbumResult(album, None, NOT_TRIED))
             continue
         try:
             address = parse_address(album)
             if address.kind is Kind.ACCOUNT:
-                todo.extendleft(reversed(fetch_account_albums(address, access(settings))))
+                todo.extendleft(reversed(_albums_of(address, settings)))
                 continue
         except (BadAddress, BadSettings, ApiError) as error:
             run = _AlbumRun(AlbumResult(album, None, str(error)), error)
@@ -120,6 +132,14 @@ def _mirror_each(
             run = one(album)
         is_limited = isinstance(run.error, RateLimited)
         yield run
+
+
+def _albums_of(account: Address, settings: Settings) -> list[str | AlbumResult]:
+    """List the albums of an account; an entry that names none is a result already."""
+    return [
+        entry if isinstance(entry, str) else AlbumResult(str(account), None, str(entry))
+        for entry in fetch_account_albums(account, access(settings))
+    ]
 
 
 def _mirror_one(album: str, chosen: Chosen, downloads: str, verify: bool) -> _AlbumRun:

@@ -65,7 +65,10 @@ class Image:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Album:
-    """An album with all its images, in the album's order; `datetime` is seconds since 1970."""
+    """An album with all its images, in the album's order; `datetime` is seconds since 1970.
+
+    `counted` is how many images Imgur says it has, which may be more than it lists.
+    """
 
     id: str
     title: str | None = None
@@ -73,6 +76,7 @@ class Album:
     datetime: int | None = None
     link: str | None = None
     account: str | None = None
+    counted: int | None = None
     images: tuple[Image, ...] = ()
 
 

@@ -3,7 +3,7 @@
 from prefect.cache_policies import NO_CACHE
 from prefect.tasks import Task, task
 
-from imgur_mirror.api import Address
+from imgur_mirror.api import Address, BadAddress
 from imgur_mirror.models import Album
 from imgur_mirror.settings import Access
 from tasks.retries import patient
@@ -30,19 +30,21 @@ def fetch_album(address: Address, access: Access) -> Album:
 
 
 @task(name="fetch-account", task_run_name="{address.id}", cache_policy=NO_CACHE)
-def _fetch_account_albums(address: Address, access: Access) -> list[str]:
+def _fetch_account_albums(address: Address, access: Access) -> list[str | BadAddress]:
     from imgur_mirror.api import client
 
     return client.fetch_account_albums(address, access)
 
 
-def fetch_account_albums(address: Address, access: Access) -> list[str]:
+def fetch_account_albums(address: Address, access: Access) -> list[str | BadAddress]:
     """Ask the API for the ids of an account's public albums, again where that may help.
+
+    In the place of an entry that names no album is the error that says so.
 
     Raises:
         ApiError: one of its kinds, with a sentence that says what to do.
     """
-    task: Task[[Address, Access], list[str]] = patient(
+    task: Task[[Address, Access], list[str | BadAddress]] = patient(
         _fetch_account_albums, access.retries, access.backoff
     )
     return task(address, access)

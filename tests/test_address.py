@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imgur_mirror.api import Address, BadAddress, Kind, parse_address
+from imgur_mirror.api import Address, BadAddress, Kind, original_link, parse_address
 
 HOSTS = ["imgur.com", "www.imgur.com", "m.imgur.com", "i.imgur.com", "imgur.io", "m.imgur.io"]
 SCHEMES = ["", "http://", "https://", "HTTPS://", "//"]
@@ -48,7 +48,12 @@ def test_all_hosts_are_the_same(host, path, kind):
         ("i.imgur.com/aB3dE.gifv?1", Address("image", "aB3dE")),
         ("https://imgur.com:443/a/PdA9Amq", Address("album", "PdA9Amq")),
         ("https://imgur.com/user/mirrorfan", Address("account", "mirrorfan")),
-        ("imgur.com/user/mirrorfan/posts", Address("account", "mirrorfan")),
+        ("imgur.com/user/mirrorfan/albums", Address("account", "mirrorfan")),
+        ("https://i.imgur.com/PdA9Amqh.jpg", Address("image", "PdA9Amq")),
+        ("https://i.imgur.com/aB3dEs.png?1", Address("image", "aB3dE")),
+        ("https://i.imgur.com/PdA9Amh.jpg", Address("image", "PdA9Amh")),
+        ("https://i.imgur.com/aB3dh.jpg", Address("image", "aB3dh")),
+        ("i.imgur.com/PdA9Amq_d.webp?maxwidth=640&shape=thumb", Address("image", "PdA9Amq")),
         ("imgur.com/user/melody", Address("account", "melody")),
         ("http://mirrorfan.imgur.com/", Address("account", "mirrorfan")),
         ("mirrorfan.imgur.com/all", Address("account", "mirrorfan")),
@@ -77,6 +82,10 @@ def test_what_else_is_read(text, address):
         "imgur.com/user/me",
         "me.imgur.com",
         "imgur.com/user/../a",
+        "imgur.com/PdA9Amqh",
+        "i.imgur.com/PdA9Amqx.jpg",
+        "i.imgur.com/PdA9Amqsh.jpg",
+        "i.imgur.com/PdA9Am_d.webp",
         "api.imgur.com/3/album/PdA9Amq",
         "api.imgur.com",
         "imgur.com.evil.example/a/PdA9Amq",
@@ -99,6 +108,43 @@ def test_what_is_refused_is_quoted_with_what_is_accepted(text):
         parse_address(text)
     assert str(caught.value).isprintable()
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("user/NAME/posts", "posts of an account"),
+        ("user/NAME/submitted", "posts of an account"),
+        ("user/NAME/favorites", "favorites of an account"),
+        ("user/NAME/favorites/folder/1/x", "favorites of an account"),
+        ("user/NAME/favorites/folder/1/x/PdA9Amq", "favorites of an account"),
+        ("user/NAME/comments", "a page behind an account"),
+        ("user/NAME/albums/PdA9Amq", "a page behind an account"),
+        ("t/funny", "a tag"),
+        ("r/aww", "a subreddit"),
+        ("search?q=cats", "a search"),
+        ("search/score/all?q=cats", "a search"),
+    ],
+)
+def test_a_collection_is_refused_by_what_it_is(path, said):
+    with pytest.raises(BadAddress, match=rf"{said}.*https://imgur\.com/user/NAME: its public"):
+        parse_address(f"https://imgur.com/{path}")
+
+
+@pytest.mark.parametrize(
+    ("link", "original"),
+    [
+        *((f"https://i.imgur.com/PdA9Amq{s}.jpg", "PdA9Amq.jpg") for s in "sbtmlhgr"),
+        ("https://i.imgur.com/aB3dEm.png?1", "aB3dE.png?1"),
+        ("https://i.imgur.com/PdA9Amq_d.webp?maxwidth=640&fidelity=high", "PdA9Amq.jpg"),
+        ("https://i.imgur.com/PdA9Amh.jpg", "PdA9Amh.jpg"),
+        ("https://i.imgur.com/aB3dh.jpg", "aB3dh.jpg"),
+        ("https://i.imgur.com/PdA9Amqx.jpg", "PdA9Amqx.jpg"),
+        ("https://i.imgur.com/PdA9Amqh", "PdA9Amqh"),
+    ],
+)
+def test_a_thumbnail_leads_to_its_original(link, original):
+    assert original_link(link) == f"https://i.imgur.com/{original}"
 
 
 def test_a_long_text_is_quoted_in_short():

@@ -1,4 +1,4 @@
-"""Whatever the API answers becomes an album or one of six errors, over a real socket."""
+"""Whatever the API answers becomes an album or one of eight errors, over a real socket."""
 
 import gzip
 import json
@@ -24,8 +24,10 @@ from imgur_mirror.api import (
     ApiUnavailable,
     BadAddress,
     BadCredentials,
+    Blocked,
     Credits,
     OverCapacity,
+    Private,
     RateLimited,
     UnexpectedResponse,
     parse_address,
@@ -211,6 +213,7 @@ def test_a_netrc_does_not_replace_the_client_id(api, tmp_path, monkeypatch):
 
 
 PAGE = b"<!DOCTYPE html><html><title>Imgur</title>Imgur is over capacity!</html>"
+ELSEWHERE = b"<!doctype html><html>Not available in your region</html>"
 NEW_429 = {
     "errors": [
         {
@@ -245,6 +248,12 @@ TABLE = [
     (200, envelope({"error": CAPACITY}), OverCapacity),
     (200, {"success": False, "status": 500}, ApiUnavailable),
     (429, PAGE, RateLimited),
+    (403, refusal("You don't have permission to view this album.", 403), Private),
+    (403, refusal({"code": 403, "message": "This album is hidden"}, 403), Private),
+    (403, ELSEWHERE, Blocked),
+    (451, ELSEWHERE, Blocked),
+    (451, refusal("Unavailable", 451), Blocked),
+    (451, b"", Blocked),
     *((status, PAGE, ApiUnavailable) for status in (200, 400, 403, 500, 502, 503)),
     (500, refusal("oops", 500), ApiUnavailable),
     (502, b"", ApiUnavailable),
@@ -270,7 +279,7 @@ TABLE = [
 @pytest.mark.parametrize("headers", [{}, {"Retry-After": "0"}])
 @pytest.mark.parametrize(("status", "body", "kind"), TABLE)
 def test_each_answer_is_its_error(api, status, body, kind, headers):
-    page = {"Content-Type": "text/html"} if body == PAGE else {}
+    page = {"Content-Type": "text/html"} if body in (PAGE, ELSEWHERE) else {}
     api.answer(body, status, headers={**headers, **page})
     error = error_of(api)
     assert type(error) is kind
@@ -600,6 +609,22 @@ def test_a_single_image_is_an_album_of_one(api):
     assert [image.name for image in album.images] == ["img0001.jpg"]
 
 
+@pytest.mark.parametrize("page", ["imgur.com/PdA9Amq", "https://m.imgur.com/some-title-PdA9Amq"])
+def test_a_page_that_is_no_image_may_be_an_album(api, page):
+    api.answer(refusal("Unable to find an image", 404), 404)
+    api.answer(envelope(listing([picture(1), picture(2)])), path="/3/album/PdA9Amq")
+    assert len(fetch_album(parse_address(page), access_to(api.url)).images) == 2
+    assert api.paths == ["/3/image/PdA9Amq", "/3/album/PdA9Amq"]
+
+
+@pytest.mark.parametrize("file", ["i.imgur.com/PdA9Amq.jpg", "imgur.com/download/PdA9Amq"])
+def test_a_file_that_is_no_image_is_no_album_of_that_id(api, file):
+    api.answer(refusal("Unable to find an image", 404), 404)
+    with pytest.raises(AlbumNotFound):
+        fetch_album(parse_address(file), access_to(api.url))
+    assert api.paths == ["/3/image/PdA9Amq"]
+
+
 GALLERY = ["gallery/album", "gallery/image", "album", "image"]
 
 
@@ -632,7 +657,7 @@ def albums(start, stop):
 
 
 def test_an_account_is_read_page_by_page(api):
-    for page, (start, stop) in enumerate([(0, 50), (50, 100), (100, 120)]):
+    for page, (start, stop) in enumerate([(0, 50), (50, 100), (100, 120), (0, 0)]):
         api.answer(albums(start, stop), path=f"/3/account/collector/albums/{page}")
     ids = fetch_account_albums(parse_address("imgur.com/user/collector"), access_to(api.url))
     assert ids == [f"alb{n:04}" for n in range(120)]
@@ -643,6 +668,35 @@ def test_an_account_ends(api, page, count, requests):
     api.answer(albums(*page))
     assert len(fetch_account_albums(Address("account", "fan"), access_to(api.url))) == count
     assert len(api.seen) == requests
+
+
+@pytest.mark.parametrize("repeat", [0, 1, 3])
+def test_pages_that_are_not_full_are_read_and_repeats_count_once(api, repeat):
+    pages = [albums(0, 49), albums(49 - repeat, 99), albums(99, 102), albums(99, 102)]
+    for page, listed in enumerate(pages):
+        api.answer(listed, path=f"/3/account/fan/albums/{page}")
+    ids = fetch_account_albums(Address("account", "fan"), access_to(api.url))
+    assert ids == [f"alb{n:04}" for n in range(102)]
+    assert len(api.seen) == 4
+
+
+def test_a_list_of_albums_without_end_is_an_error(api, monkeypatch):
+    monkeypatch.setattr("imgur_mirror.api.client._MAX_PAGES", 3)
+    for page in range(4):
+        api.answer(albums(page, page + 1), path=f"/3/account/fan/albums/{page}")
+    with pytest.raises(UnexpectedResponse, match="more than 3 pages"):
+        fetch_account_albums(Address("account", "fan"), access_to(api.url))
+
+
+@pytest.mark.parametrize("odd", [None, 7, [], {}, {"id": 5}, {"id": "abcdef"}, {"id": "../x"}])
+def test_an_entry_of_an_account_that_is_no_album_costs_itself(api, odd):
+    api.answer(envelope([{"id": "alb0001"}, odd]), path="/3/account/fan/albums/0")
+    api.answer(envelope([{"id": "alb0002"}, odd]), path="/3/account/fan/albums/1")
+    api.answer(envelope([]), path="/3/account/fan/albums/2")
+    first, error, *rest = fetch_account_albums(Address("account", "fan"), access_to(api.url))
+    assert [first, *rest] == ["alb0001", "alb0002"]
+    assert isinstance(error, BadAddress)
+    assert str(error).startswith("entry 2 in its list of albums has ")
 
 
 @pytest.mark.parametrize("data", [[{"id": 5}], [{}], [{"id": "../x"}], [7], {}, "words", None])
@@ -743,6 +797,29 @@ def test_a_size_is_known_or_unknown(api, more, size):
     assert one_image(api, **more).size == size
 
 
+@pytest.mark.parametrize("odd", [None, 7, "words", []])
+def test_an_entry_that_is_no_image_costs_itself(api, odd):
+    api.answer(envelope(listing([picture(1), odd, picture(3)])), path="/3/album/PdA9Amq")
+    api.answer(envelope([picture(1), odd, picture(3)]), path="/3/album/PdA9Amq/images")
+    first, none, last = fetch_album(ALBUM, access_to(api.url)).images
+    assert (first.name, none.id, last.name) == ("img0001.jpg", "#2", "img0003.jpg")
+    assert none.unsafe == "this entry of the list is no image"
+
+
+def test_an_entry_that_is_no_image_is_asked_for_once_more(api):
+    api.answer(envelope(listing([picture(1), None])), path="/3/album/PdA9Amq")
+    api.answer(envelope([picture(1), picture(2)]), path="/3/album/PdA9Amq/images")
+    names = [image.name for image in fetch_album(ALBUM, access_to(api.url)).images]
+    assert names == ["img0001.jpg", "img0002.jpg"]
+
+
+@pytest.mark.parametrize(("count", "counted"), [(3, 3), (0, None), ("3", None), (None, None)])
+def test_what_imgur_counts_is_kept(api, count, counted):
+    api.answer(envelope(listing([picture(1)], images_count=count)), path="/3/album/PdA9Amq")
+    api.answer(envelope([picture(1)]), path="/3/album/PdA9Amq/images")
+    assert fetch_album(ALBUM, access_to(api.url)).counted == counted
+
+
 @pytest.mark.parametrize(
     "more",
     [
@@ -799,11 +876,13 @@ class Recorded(Imgur):
         return self.answer
 
 
-SIX = (
+KINDS = (
     AlbumNotFound,
     ApiUnavailable,
     BadCredentials,
+    Blocked,
     OverCapacity,
+    Private,
     RateLimited,
     UnexpectedResponse,
 )
@@ -813,7 +892,7 @@ def assert_album_or_error(client, address):
     """Nothing but an album of sound images, or a typed error with a printable message."""
     try:
         album = client.album_at(address)
-    except SIX:
+    except KINDS:
         return False
     assert isinstance(album, Album)
     assert all(image.unsafe or (image.name and image.link) for image in album.images)

@@ -9,13 +9,12 @@ from flows.cli.command_line import main
 from flows.mirror_album import mirror_album
 from flows.mirror_albums import mirror_albums
 from flows.mirror_many import described, mirror_many
-from imgur_mirror.api.address import BadAddress, parse
+from imgur_mirror.api import BadAddress, parse_address
 from imgur_mirror.api.client import fetch_account_albums
-from imgur_mirror.api.file_names import artifact_key
 from imgur_mirror.models import Strategy
-from imgur_mirror.report.album import headline
-from imgur_mirror.report.albums import summary_text
+from imgur_mirror.report import mirror_headline, summary_text
 from imgur_mirror.settings import read_settings
+from tasks.artifact_key import artifact_key
 from tests.support.albums import manifest, stored
 from tests.support.cases import listing, read_cases
 from tests.support.imgur import contents, new_album, put
@@ -35,7 +34,7 @@ def status(flow, said, *arguments):
 
 
 def mirror(*arguments):
-    return status(mirror_album, headline, *arguments)
+    return status(mirror_album, mirror_headline, *arguments)
 
 
 def mirror_all(*arguments):
@@ -82,7 +81,7 @@ def test_all_pages_of_an_account_are_read(sizes, imgur, downloads):
     pages = [entries(size, start) for size, start in zip(sizes, starts, strict=True)]
     name = account(imgur, pages)
 
-    ids = fetch_account_albums(parse(f"imgur.com/user/{name}"), read_settings().access)
+    ids = fetch_account_albums(parse_address(f"imgur.com/user/{name}"), read_settings().access)
 
     assert list(ids) == [album["id"] for page in pages for album in page]
 
@@ -161,7 +160,7 @@ def test_what_is_behind_an_account_is_not_the_account(more, imgur, downloads, ca
 @pytest.mark.parametrize("more", ELSEWHERE)
 def test_an_address_with_more_behind_it_is_never_the_account(more):
     try:
-        found = parse(f"https://imgur.com/user/NAME/{more}")
+        found = parse_address(f"https://imgur.com/user/NAME/{more}")
     except BadAddress as error:
         assert more.partition("/")[0] in str(error)  # noqa: PT017 - either is right
     else:

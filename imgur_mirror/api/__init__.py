@@ -3,14 +3,16 @@
 `client` is imported by its own path, since it loads imgurpython and requests.
 """
 
-from imgur_mirror.api.address import Address, BadAddress, Kind, parse_address
+from imgur_mirror.api.address import Address, BadAddress, Kind, original_link, parse_address
 from imgur_mirror.api.credits import Credits
 from imgur_mirror.api.errors import (
     AlbumNotFound,
     ApiError,
     ApiUnavailable,
     BadCredentials,
+    Blocked,
     OverCapacity,
+    Private,
     RateLimited,
     UnexpectedResponse,
 )
@@ -24,9 +26,11 @@ __all__ = [
     "ApiUnavailable",
     "BadAddress",
     "BadCredentials",
+    "Blocked",
     "Credits",
     "Kind",
     "OverCapacity",
+    "Private",
     "RateLimited",
     "UnexpectedResponse",
     "UnsafeName",
@@ -34,5 +38,6 @@ __all__ = [
     "distinct",
     "file_name",
     "image_at",
+    "original_link",
     "parse_address",
 ]

@@ -33,7 +33,6 @@ from imgur_mirror.text import printable
 
 __all__ = ["Imgur", "fetch_account_albums", "fetch_album"]
 
-_ALBUMS_PER_PAGE = 50
 _MAX_PAGES = 1_000
 
 
@@ -50,8 +49,10 @@ def fetch_album(address: Address, access: Access) -> Album:
     return _client(access, os.getpid()).album_at(address)
 
 
-def fetch_account_albums(address: Address, access: Access) -> list[str]:
+def fetch_account_albums(address: Address, access: Access) -> list[str | BadAddress]:
     """Ask the API for the ids of all public albums of an account.
+
+    In the place of an entry that names no album is the error that says so.
 
     Raises:
         ApiError: as `fetch_album` does.
@@ -59,7 +60,7 @@ def fetch_account_albums(address: Address, access: Access) -> list[str]:
     """
     if address.kind is not Kind.ACCOUNT:
         raise BadAddress(f"{address} is no account; give https://imgur.com/user/NAME")
-    return list(_client(access, os.getpid()).album_ids(address.id))
+    return _client(access, os.getpid()).album_ids(address.id)
 
 
 class Imgur(ImgurClient):  # type: ignore[misc]  # imgurpython has no types
@@ -88,7 +89,7 @@ class Imgur(ImgurClient):  # type: ignore[misc]  # imgurpython has no types
         """Ask once, and return the `data` of the response in the shape its route promises.
 
         Raises:
-            ApiError: one of its six kinds, and nothing else.
+            ApiError: one of its kinds, and nothing else.
         """
         subject = _subject(route)
         if problem := self._known_problem():
@@ -169,7 +170,7 @@ class Imgur(ImgurClient):  # type: ignore[misc]  # imgurpython has no types
         """
         lookups = {
             Kind.ALBUM: (self._album,),
-            Kind.IMAGE: (self._image,),
+            Kind.IMAGE: (self._image,) if address.is_file else (self._image, self._album),
             # Only asking tells which of these it is, and each request costs a credit.
             Kind.GALLERY: (self._gallery_album, self._gallery_image, self._album, self._image),
         }
@@ -195,38 +196,64 @@ class Imgur(ImgurClient):  # type: ignore[misc]  # imgurpython has no types
     def _with_images(self, album_id: str, data: dict[str, Any]) -> Album:
         """Return the album with its images, asked for once more where the response has too few.
 
-        The longer list counts, even when it is shorter than `images_count`, which may be stale.
+        The list with more images counts, even when it has fewer than `images_count` says, which
+        may be stale.
         """
         sent = data.get("images")
         in_album = [] if sent is None else objects(sent)
         expected = positive_int(data.get("images_count")) or 0
         left_out = sent is None and data.get("images_count") != 0
-        if in_album is not None and (left_out or len(in_album) < expected):
+        if in_album is not None and (left_out or _images_among(in_album) < expected):
             again = [vars(image) for image in self.get_album_images(album_id)]
-            in_album = max(in_album, again, key=len)
+            in_album = max(in_album, again, key=_images_among)
         if in_album is None or (expected and not in_album):
             detail = f"{expected} images, and a list that shows none of them"
             raise self._error(Problem(UnexpectedResponse, detail), f"album {album_id}")
         return album_of(album_id, data, in_album)
 
-    def album_ids(self, account: str) -> Iterator[str]:
-        """Yield the ids of an account's public albums, page by page, each once.
+    def album_ids(self, account: str) -> list[str | BadAddress]:
+        """Return the ids of an account's public albums, and an error for each entry without one.
 
         Raises:
-            ApiError: where the API does not say, or lists an id that is none.
+            ApiError: where the API does not say, or none of its entries names an album.
         """
+        found = list(self._album_ids(account))
+        if found and not any(isinstance(id_, str) for id_ in found):
+            problem = Problem(UnexpectedResponse, str(found[0]))
+            raise self._error(problem, f"the albums of {account}")
+        return found
+
+    def _album_ids(self, account: str) -> Iterator[str | BadAddress]:
+        """Yield the entries of all pages, each once: of pages that are not full as well."""
         seen: set[str] = set()
+        number = 0
         for page in range(_MAX_PAGES):
-            ids = [vars(album).get("id") for album in self.get_account_albums(account, page)]
-            new = [id_ for id_ in dict.fromkeys(map(str, ids)) if id_ not in seen]
-            for id_ in new:
-                if not re.fullmatch("[A-Za-z0-9]{5}|[A-Za-z0-9]{7}", id_):
-                    problem = Problem(UnexpectedResponse, f"an album with the id {id_}")
-                    raise self._error(problem, f"the albums of {account}")
-            yield from new
-            seen.update(new)
-            if len(ids) < _ALBUMS_PER_PAGE or not new:
+            known = len(seen)
+            for place, album in enumerate(self.get_account_albums(account, page)):
+                number += 1
+                entry = vars(album)
+                key = str(entry.get("id") or f"#{place}")
+                if key not in seen:
+                    seen.add(key)
+                    yield _album_id(entry, number)
+            if len(seen) == known:
                 return
+        problem = Problem(UnexpectedResponse, f"more than {_MAX_PAGES} pages")
+        raise self._error(problem, f"the albums of {account}")
+
+
+def _album_id(entry: dict[str, Any], number: int) -> str | BadAddress:
+    """Return the id of an entry in the list of an account, or why that names no album."""
+    word = entry.get("id")
+    if isinstance(word, str) and re.fullmatch("[A-Za-z0-9]{5}|[A-Za-z0-9]{7}", word):
+        return word
+    found = f"the id {printable(str(word), 80)!r}, which is no album's" if word else "no id"
+    return BadAddress(f"entry {number} in its list of albums has {found}")
+
+
+def _images_among(entries: list[dict[str, Any]]) -> int:
+    """Count the entries that hold anything."""
+    return sum(map(bool, entries))
 
 
 def _first_found(item_id: str, lookups: tuple[Callable[[str], Album], ...]) -> Album:

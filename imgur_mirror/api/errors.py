@@ -1,4 +1,4 @@
-"""The errors of the API: six kinds, each with what to do about it."""
+"""The errors of the API: eight kinds, each with what to do about it."""
 
 from typing import ClassVar
 
@@ -9,7 +9,9 @@ __all__ = [
     "ApiError",
     "ApiUnavailable",
     "BadCredentials",
+    "Blocked",
     "OverCapacity",
+    "Private",
     "RateLimited",
     "UnexpectedResponse",
 ]
@@ -47,6 +49,20 @@ class BadCredentials(ApiError):
 
     finding = "Imgur asks for a client id that is valid"
     remedy = "set IMGUR_CLIENT_ID, in the environment or in .env, to a client id that works"
+
+
+class Private(ApiError):
+    """It is there, and its owner does not show it to the public."""
+
+    finding = "it is private at Imgur"
+    remedy = "only its owner can open it to the public"
+
+
+class Blocked(ApiError):
+    """Imgur, or what stands before it, refuses this network or country."""
+
+    finding = "Imgur is blocked here, perhaps for legal reasons in your country"
+    remedy = "open the address in a browser; from another network it may be there"
 
 
 class RateLimited(ApiError):

@@ -21,6 +21,7 @@ def album_of(album_id: str, data: dict[str, Any], in_album: list[dict[str, Any]]
         datetime=_time(data.get("datetime")),
         link=_text(data.get("link"), 2_000),
         account=_text(data.get("account_url"), 100),
+        counted=positive_int(data.get("images_count")),
         images=_images(in_album),
     )
 
@@ -94,6 +95,8 @@ def _link(word: str, data: dict[str, Any]) -> str:
     Raises:
         UnsafeName: where there is no web address.
     """
+    if not data:
+        raise UnsafeName("this entry of the list is no image")
     links = (data.get("mp4") if _is_video(data) else None, data.get("link"))
     link = next((link for link in links if isinstance(link, str) and link), None)
     if link is None:

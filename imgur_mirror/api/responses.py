@@ -12,7 +12,9 @@ from imgur_mirror.api.errors import (
     ApiError,
     ApiUnavailable,
     BadCredentials,
+    Blocked,
     OverCapacity,
+    Private,
     RateLimited,
     UnexpectedResponse,
 )
@@ -78,6 +80,15 @@ class _ParsedResponse:
         return self.error_message or f"status {self.status}"
 
     @property
+    def is_about_client(self) -> bool:
+        """Whether the error is about who asks, and not about what was asked for."""
+        return _ABOUT_CLIENT.search(self.error_message) is not None
+
+    @property
+    def is_over_capacity(self) -> bool:
+        return b"over capacity" in (self.response.body or b"").lower()
+
+    @property
     def location(self) -> str:
         return self.response.headers.get("Location", "nowhere")
 
@@ -92,16 +103,25 @@ class _ParsedResponse:
         return not self.is_json and (declared or (self.response.body or b"").lstrip()[:1] == b"<")
 
 
+_ABOUT_CLIENT = re.compile("client|credential|authenti|token|api.?key", re.IGNORECASE)
+
 # The first that applies counts; its last part is the detail, with the parsed response as `it`.
 _PROBLEMS: tuple[tuple[Callable[[_ParsedResponse], bool], type[ApiError], str], ...] = (
     (lambda it: 429 in (it.status, it.error_code), RateLimited, "{it.detail}"),
     (lambda it: 300 <= it.status < 400, UnexpectedResponse, "a redirect, to {it.location}"),
+    (lambda it: it.status == 451, Blocked, "{it.detail}"),
+    (
+        lambda it: it.status == 403 and it.is_page and not it.is_over_capacity,
+        Blocked,
+        "a web page, status 403",
+    ),
     (lambda it: it.is_page, ApiUnavailable, "a web page, status {it.status}"),
     (lambda it: "over capacity" in it.error_message.lower(), OverCapacity, "{it.detail}"),
     (lambda it: it.status == 404, AlbumNotFound, "{it.detail}"),
     (lambda it: it.status == 401, BadCredentials, "{it.detail}"),
-    # A bare 403 is not about the client id: it comes from what stands before the API.
-    (lambda it: it.status == 403 and bool(it.error_message), BadCredentials, "{it.detail}"),
+    (lambda it: it.status == 403 and it.is_about_client, BadCredentials, "{it.detail}"),
+    # A bare 403 is about no album: it comes from what stands before the API.
+    (lambda it: it.status == 403 and bool(it.error_message), Private, "{it.detail}"),
     (lambda it: it.status == 408 or it.status >= 500, ApiUnavailable, "{it.detail}"),
     (lambda it: it.status not in range(200, 300), UnexpectedResponse, "{it.detail}"),
     (lambda it: it.response.body == b"", ApiUnavailable, "an empty answer"),
@@ -152,10 +172,13 @@ def _in_shape(route: str, data: object) -> Any:  # noqa: ANN401 - as imgurpython
 
 
 def objects(data: object) -> list[dict[str, Any]] | None:
-    """Return the data as a list of JSON objects; None where it is none."""
-    if not isinstance(data, list) or not all(isinstance(item, dict) for item in data):
+    """Return the JSON objects of a list, with an empty one for each entry that is none.
+
+    One entry that makes no sense costs that entry; None where none makes any, or there is no list.
+    """
+    if not isinstance(data, list) or (data and not any(isinstance(item, dict) for item in data)):
         return None
-    return [_without_private_keys(item) for item in data]
+    return [_without_private_keys(item) if isinstance(item, dict) else {} for item in data]
 
 
 def _object_with_id(data: object) -> dict[str, Any] | None:

@@ -5,7 +5,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from imgur_mirror.api import Address, BadAddress, Kind, distinct, image_at, parse_address
+from imgur_mirror.api import (
+    Address,
+    BadAddress,
+    Kind,
+    distinct,
+    image_at,
+    original_link,
+    parse_address,
+)
 from imgur_mirror.models import Image
 
 __all__ = ["Link", "Links", "read_link", "read_links"]
@@ -79,7 +87,7 @@ def read_link(text: str, hosts: Sequence[str], bare: Kind = Kind.ALBUM) -> Image
     if not wanted:
         raise BadAddress("the row is empty: there should be a link")
     if bare is Kind.IMAGE and _BARE_ID.fullmatch(wanted):
-        return Address(Kind.IMAGE, wanted)
+        return Address(Kind.IMAGE, wanted, is_file=True)
     image = _linked_image(wanted, hosts)
     if image is not None and image.unsafe is None:
         return image
@@ -94,7 +102,7 @@ def read_link(text: str, hosts: Sequence[str], bare: Kind = Kind.ALBUM) -> Image
 
 def _linked_image(link: str, hosts: Sequence[str]) -> Image | None:
     """Give the image whose file a link leads to; `unsafe` says where it makes no file name."""
-    with_scheme = link if _SCHEME.match(link) else f"https://{link}"
+    with_scheme = original_link(link if _SCHEME.match(link) else f"https://{link}")
     try:
         parts = urlsplit(with_scheme)
     except ValueError:
@@ -107,7 +115,7 @@ def _linked_image(link: str, hosts: Sequence[str]) -> Image | None:
 
 def _image_of_page(text: str, address: Address) -> Image | None:
     """Give the image of a page whose address has the extension of the image's file."""
-    found = _FILE_NAME.search(text.rpartition("/")[2])
+    found = _FILE_NAME.search(original_link(text).rpartition("/")[2])
     if address.kind is not Kind.IMAGE or found is None:
         return None
     extension = found[1].rpartition(".")[2]
