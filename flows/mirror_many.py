@@ -21,10 +21,11 @@ from flows.support.progress import ProgressArtifact
 from flows.support.shard_queue import JobResult, ShardQueue
 from imgur_mirror.api import Kind
 from imgur_mirror.bulk import (
-    BadSource,
     Job,
+    JobOptions,
     Shard,
     Source,
+    check_links,
     cut_into_shards,
     job_name,
     open_job,
@@ -56,15 +57,8 @@ class Cut:
         return cut_into_shards(self.source, self.shard_size)
 
     def is_one_shard(self) -> bool:
-        """Tell whether it is one shard altogether.
-
-        Raises:
-            BadSource: where there is not even one.
-        """
-        count = sum(1 for _ in islice(self.shards(), 2))
-        if not count:
-            raise BadSource(f"{self.source.path} lists nothing: there should be links in it")
-        return count == 1
+        """Tell whether it is one shard altogether."""
+        return sum(1 for _ in islice(self.shards(), 2)) == 1
 
 
 def _run_name() -> str:
@@ -81,26 +75,37 @@ def mirror_many(
     downloads: str = "",
     shard_size: ShardSize = 10_000,
     name: JobName = "",
+    url_column: str = "",
+    verify: bool = False,
+    retry_gone: bool = False,
+    skip_foreign: bool = False,
 ) -> JobResult | State[Any]:
     """Copy all images and albums that a file lists, in shards that a later run need not repeat.
 
     Args:
-        source: A Parquet file, a CSV file, or a text file with one link or album a line.
+        source: A Parquet, CSV, TSV or JSON file, or a text file with one link or album a line; a
+            folder or a pattern for several; - for standard input.
         strategy: How the downloads run at the same time.
         workers: How many connections are in use at once; sequential always has one.
         downloads: The folder or address (s3://bucket/mirror) for all albums; empty for the
             setting IMGUR_DOWNLOADS.
         shard_size: How many rows of the file make a shard, which has a task run and a report.
         name: What the job's folder is called; empty for the name of the file.
+        url_column: The column with the links; empty where its name, as url or link, tells.
+        verify: Read back every stored file, and fetch again what is damaged or missing.
+        retry_gone: Ask again for what was gone in an earlier run.
+        skip_foreign: Let links to other sites be no failure; they are counted all the same.
     """
     settings = read_settings()
-    cut = Cut(open_source(source), shard_size)
+    cut = Cut(open_source(source, url_column), shard_size)
+    check_links(cut.source, settings.wire.image_hosts)
     one_shard = cut.is_one_shard()
     root, name = downloads or settings.downloads, name or job_name(cut.source)
-    with open_job(root, name, cut.source, shard_size) as job:
+    options = JobOptions(verify=verify, retry_gone=retry_gone)
+    with open_job(root, name, cut.source, shard_size, options) as job:
         result = _mirror(cut, job, strategy, workers, one_shard, settings)
-    publish_job(job, result.tally, result.seconds)
-    return _state(result)
+    publish_job(job, result.tally, result.seconds, result.removed)
+    return _state(result, skip_foreign)
 
 
 def _mirror(
@@ -124,7 +129,8 @@ def _mirror_shards(
     cut: Cut, job: Job, wire: Wire, strategy: Strategy, options: FetchOptions, most: int
 ) -> JobResult:
     task = shard_task(strategy, wire)
-    bare = Kind.IMAGE if cut.source.column.strip().lower() == "image" else Kind.ALBUM
+    images = cut.source.column.strip().lower() in ("image", "images")
+    bare = Kind.IMAGE if images else Kind.ALBUM
 
     def submit(shard: Shard) -> PrefectFuture[Any]:
         return task.submit(shard, job, wire, bare, strategy, options)
@@ -134,19 +140,19 @@ def _mirror_shards(
         return ShardQueue(job, submit, most, artifact).run(cut.shards())
 
 
-def _state(result: JobResult) -> State[Any]:
+def _state(result: JobResult, skip_foreign: bool) -> State[Any]:
     headline = described(result)
     if result.stopped_by is not None:
         message = f"{result.stopped_by}; until then {headline}"
         return Failed(message=message, data=result.stopped_by)
-    if lacking := job_lacks(result.tally):
+    if lacking := job_lacks(result.tally, skip_foreign):
         return Failed(message=f"{lacking} · {headline}")
     return Completed(message=headline, data=result)
 
 
 def described(result: JobResult) -> str:
     """Say what a job that is complete has."""
-    return job_headline(result.tally, result.seconds)
+    return job_headline(result.tally, result.seconds, result.removed)
 
 
 if __name__ == "__main__":

@@ -47,7 +47,7 @@ def mirror_shard(
     """Fetch one shard over so many threads, or over so many connections of this process."""
     from imgur_mirror.bulk.shard_fetch import fetch_shard, fetch_shard_in_process
 
-    run = ShardRun(shard, job, wire, bare, _fetch_album)
+    run = ShardRun(shard, job, wire, bare, strategy, _fetch_album)
     fetch = fetch_shard_in_process if strategy is Strategy.DASK else fetch_shard
     return fetch(run, options.connections, options.limit)
 
@@ -58,13 +58,13 @@ async def mirror_shard_async(
     job: Job,
     wire: Wire,
     bare: Kind,
-    strategy: Strategy,  # noqa: ARG001 - called as `mirror_shard` is
+    strategy: Strategy,
     options: FetchOptions,
 ) -> Tally:
     """Fetch one shard over so many of the loop's connections."""
     from imgur_mirror.bulk.shard_fetch import fetch_shard_async
 
-    run = ShardRun(shard, job, wire, bare, _fetch_album)
+    run = ShardRun(shard, job, wire, bare, strategy, _fetch_album)
     return await fetch_shard_async(run, options.connections, options.limit)
 
 
@@ -78,8 +78,8 @@ def shard_task(strategy: Strategy, wire: Wire) -> Task[..., Any]:
 
 
 @task(name="publish-job", task_run_name="publish {job.name}", cache_policy=NO_CACHE)
-def publish_job(job: Job, tally: Tally, seconds: float) -> None:
-    """Publish a job: its figures, and why images failed."""
-    text = job_markdown(job.name, job.folder.uri, tally, seconds)
-    headline = job_headline(tally, seconds)
+def publish_job(job: Job, tally: Tally, seconds: float, removed: int) -> None:
+    """Publish a job: its figures, and why images failed; `removed` are reports of old shards."""
+    text = job_markdown(job.name, job.folder.uri, tally, seconds, removed)
+    headline = job_headline(tally, seconds, removed)
     create_markdown_artifact(text, key=f"job-{artifact_key(job.name)}", description=headline)

@@ -18,7 +18,7 @@ from flows.cli.server import ServerError, prefect_api, send_events
 from flows.cli.stopping import Stopped, stoppable
 from flows.support.heartbeat import own_heartbeats
 from imgur_mirror.api import BadAddress, BadCredentials, parse_address
-from imgur_mirror.bulk import open_source
+from imgur_mirror.bulk import check_links, open_source
 from imgur_mirror.settings import BadSettings, Settings, read_settings
 from imgur_mirror.store import StoreError, album_folder
 
@@ -73,7 +73,8 @@ def _checked(flow: Flow[..., Any], parameters: dict[str, Any]) -> dict[str, Any]
 def _check_input(checked: dict[str, Any], settings: Settings) -> None:
     """Refuse what names nothing; a file may hold links to images, which need no client id."""
     if "source" in checked:
-        open_source(checked["source"])
+        source = open_source(checked["source"], checked.get("url_column", ""))
+        check_links(source, settings.wire.image_hosts)
         return
     for album in checked.get("albums", [checked.get("album")]):
         parse_address(album)
@@ -128,7 +129,8 @@ def _parser(flow: Flow[..., Any]) -> ArgumentParser:
         help_text = f"{field.get('description', '')}{_bounds(field)}".replace("%", "%%")
         if number:
             choices = _choices(field, schema.definitions or {})
-            parser.add_argument(f"--{name}", help=help_text, **_option(field, choices))
+            spellings = dict.fromkeys((f"--{name}", f"--{name.replace('_', '-')}"))
+            parser.add_argument(*spellings, help=help_text, **_option(field, choices))
         else:
             several = "*" if field.get("type") == "array" else None
             parser.add_argument(

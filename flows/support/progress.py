@@ -4,6 +4,8 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from contextvars import copy_context
+from dataclasses import dataclass
+from functools import partial
 from threading import Event, Thread
 from typing import cast
 from uuid import UUID
@@ -17,7 +19,7 @@ from imgur_mirror.store import AlbumFolder
 from imgur_mirror.text import size
 from tasks.artifact_key import artifact_key
 
-__all__ = ["ProgressArtifact", "show_progress"]
+__all__ = ["HowFar", "ProgressArtifact", "show_bar", "show_progress"]
 
 BAR_SECONDS = 0.25
 """Between two updates of the bar."""
@@ -57,8 +59,7 @@ def show_progress(plan: Plan, folder: AlbumFolder, title: str) -> Iterator[None]
     total = len(plan.images)
     key = f"progress-{artifact_key(folder.name)}"
     with ExitStack() as threads:
-        if sys.stderr.isatty():
-            threads.enter_context(_thread(lambda done: _bar(Progress(folder), total, title, done)))
+        threads.enter_context(show_bar(title, partial(_how_far, Progress(folder), total)))
         threads.enter_context(_thread(lambda done: _artifact(Progress(folder), total, key, done)))
         yield
 
@@ -96,7 +97,31 @@ def _percent_and_text(progress: Progress, total: int) -> tuple[float, str]:
     return round(min(100 * progress.succeeded / total, 100.0), 1), progress.text(total)
 
 
-def _bar(progress: Progress, total: int, title: str, done: Event) -> None:
+@dataclass(frozen=True, slots=True)
+class HowFar:
+    """The images that are done, out of how many where that is known, and the bytes that came."""
+
+    done: int
+    total: int | None
+    bytes: int
+
+
+def _how_far(progress: Progress, total: int) -> HowFar:
+    progress.read()
+    return HowFar(progress.images, total, progress.bytes)
+
+
+@contextmanager
+def show_bar(title: str, how_far: Callable[[], HowFar]) -> Iterator[None]:
+    """Show a bar while the context is open, where standard error is a terminal."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    with _thread(lambda done: _bar(title, how_far, done)):
+        yield
+
+
+def _bar(title: str, how_far: Callable[[], HowFar], done: Event) -> None:
     # Imported where there is a terminal to draw on.
     from rich import progress as bars
     from rich.console import Console
@@ -106,12 +131,17 @@ def _bar(progress: Progress, total: int, title: str, done: Event) -> None:
         bars.BarColumn(),
         bars.MofNCompleteColumn(),
         bars.TextColumn("{task.fields[received]}"),
+        bars.TextColumn("{task.fields[rate]}"),
         bars.TimeElapsedColumn(),
+        bars.TimeRemainingColumn(),
     )
     with bars.Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task(title, total=total, received=size(0))
+        task = bar.add_task(title, total=None, received=size(0), rate="")
         finished = False
         while not finished:
             finished = done.wait(BAR_SECONDS)
-            progress.read()
-            bar.update(task, completed=progress.images, received=size(progress.bytes))
+            now = how_far()
+            rate = f"{bar.tasks[task].speed or 0:.0f} images/s"
+            bar.update(
+                task, completed=now.done, total=now.total, received=size(now.bytes), rate=rate
+            )

@@ -11,7 +11,7 @@ from uuid import UUID
 from prefect import get_run_logger
 from prefect.futures import PrefectFuture
 
-from flows.support.progress import ProgressArtifact
+from flows.support.progress import HowFar, ProgressArtifact, show_bar
 from imgur_mirror.bulk import BadSource, Job, Shard, Tally
 from imgur_mirror.bulk.shard_run import ShardFailed
 from imgur_mirror.bulk.summary import job_so_far, shard_line
@@ -28,11 +28,15 @@ Submit = Callable[[Shard], PrefectFuture[Any]]
 
 @dataclass(frozen=True, slots=True)
 class JobResult:
-    """What became of a job's shards, in how long, and what ended it before its last one."""
+    """What became of a job's shards, in how long, and what ended it before its last one.
+
+    `removed` are the reports of shards that its input no longer has.
+    """
 
     tally: Tally
     seconds: float
     stopped_by: StoreError | BadSource | None = None
+    removed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,7 @@ class _SubmittedShard:
     shard: Shard
     future: PrefectFuture[Any]
     progress: Progress
+    bar_progress: Progress
 
 
 @dataclass
@@ -56,25 +61,31 @@ class ShardQueue:
     _began: float = field(default_factory=time.monotonic)
     _last_update: float = 0.0
     _share_read: float = 0.0
+    _cut: int = 0
 
     def run(self, shards: Iterator[Shard]) -> JobResult:
         """Mirror the shards that no earlier run has finished, and count all of them."""
         stopped_by: StoreError | BadSource | None = None
-        try:
-            self._submit_all(shards)
-        except (StoreError, BadSource) as error:
-            stopped_by = error
-        # Shards at work are waited for even then: their counts belong to the result.
-        try:
-            self._wait_until_at_most(0)
-        except StoreError as error:
-            stopped_by = stopped_by or error
+        removed = 0
+        with show_bar(self.job.name, self._how_far):
+            try:
+                self._submit_all(shards)
+                removed = self.job.remove_reports_from(self._cut)
+            except (StoreError, BadSource) as error:
+                stopped_by = error
+            # Shards at work are waited for even then: their counts belong to the result.
+            while self._submitted:
+                try:
+                    self._wait_until_at_most(0)
+                except StoreError as error:
+                    stopped_by = stopped_by or error
         if self.artifact:
             self._show(last=True)
-        return JobResult(self._tally, time.monotonic() - self._began, stopped_by)
+        return JobResult(self._tally, time.monotonic() - self._began, stopped_by, removed)
 
     def _submit_all(self, shards: Iterator[Shard]) -> None:
         for shard in shards:
+            self._cut += 1
             self._share_read = shard.share_read
             finished = self._tally_of_earlier_run(shard)
             if finished is not None:
@@ -85,13 +96,18 @@ class ShardQueue:
 
     def _tally_of_earlier_run(self, shard: Shard) -> Tally | None:
         """Give the counts of a shard; None unless it is finished, with nothing to try again."""
-        earlier = self.job.report(shard).tally(shard)
-        return None if earlier is None or earlier.again else earlier
+        options = self.job.options
+        earlier = None if options.verify else self.job.report(shard).tally(shard)
+        if earlier is None or earlier.again or (options.retry_gone and earlier.gone):
+            return None
+        return earlier
 
     def _start(self, shard: Shard) -> None:
         future = self.submit(shard)
-        progress = Progress(self.job.shard_folder(shard))
-        self._submitted[future.task_run_id] = _SubmittedShard(shard, future, progress)
+        folder = self.job.shard_folder(shard)
+        # The bar has a thread of its own, and reads the journals by itself.
+        submitted = _SubmittedShard(shard, future, Progress(folder), Progress(folder))
+        self._submitted[future.task_run_id] = submitted
         future.add_done_callback(lambda ended: self._ended.put(ended.task_run_id))
 
     def _wait_until_at_most(self, most: int) -> None:
@@ -120,6 +136,15 @@ class ShardQueue:
             self._update(now - self._began)
         except Exception as error:  # noqa: BLE001 - whatever the client raises
             get_run_logger().warning("the progress of this job is not shown: %s", error)
+
+    def _how_far(self) -> HowFar:
+        """Return what the bar shows; called from its thread."""
+        at_work = list(self._submitted.values())
+        progress = [one.bar_progress.read() for one in at_work]
+        done = self._tally.images + sum(each.images for each in progress)
+        cut = self._tally.images + sum(one.shard.count for one in at_work)
+        total = max(done, round(cut / self._share_read)) if self._share_read else None
+        return HowFar(done, total, self._tally.received + sum(each.bytes for each in progress))
 
     def _update(self, seconds: float) -> None:
         at_work = sum(one.progress.read().images for one in self._submitted.values())

@@ -9,12 +9,15 @@ goes on with the shards that have none, and a query over all of them is the whol
 import json
 import os
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
+from imgur_mirror.bulk.formats.detection import list_name
 from imgur_mirror.bulk.parquet_report import ShardReport
 from imgur_mirror.bulk.shard import Shard
 from imgur_mirror.bulk.source import BadSource, Source
@@ -28,10 +31,13 @@ from imgur_mirror.store import (
 )
 from imgur_mirror.store.fs import try_lock
 
-__all__ = ["Job", "job_name", "open_job"]
+__all__ = ["Job", "JobOptions", "job_name", "open_job"]
 
 JOBS = "_many"
 """The folder of all jobs below the downloads; no album's id begins with an underscore."""
+
+GAP = 20
+"""Reports in a row that are absent where there are no more: shards do not end in their order."""
 
 RUN = "shard"
 """The name of every run of a shard: being the same, the next run finds the journals of the last."""
@@ -40,12 +46,29 @@ JOB_RUN = "job"
 """The name of every run of a job; one at a time has the job's folder."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobOptions:
+    """What a run of a job does besides fetching what is missing.
+
+    With `verify`, every stored file is read back, and fetched again where it is damaged; with
+    `retry_gone`, images that were gone are asked for again.
+    """
+
+    verify: bool = False
+    retry_gone: bool = False
+
+
+_NO_OPTIONS = JobOptions()
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A job by its name, below the downloads."""
+    """A job by its name, below the downloads; this run of it began at `began`, since 1970."""
 
     downloads: str
     name: str
+    options: JobOptions = _NO_OPTIONS
+    began: float = 0.0
 
     @property
     def folder(self) -> AlbumFolder:
@@ -65,6 +88,22 @@ class Job:
         """Give the file with the shard's outcomes."""
         return ShardReport(self.file(f"{shard}.parquet"))
 
+    def remove_reports_from(self, number: int) -> int:
+        """Remove the reports of shards of this number and above, and return how many there were.
+
+        An input that became shorter has left them. Files of their images stay.
+        """
+        left = []
+        for first in count(number, GAP):
+            names = [f"{each:06}.parquet" for each in range(first, first + GAP)]
+            there = [name for name in names if self.file(name).exists()]
+            left += there
+            if not there:
+                break
+        if left:
+            self.file("").storage.delete([f"{self.name}/{name}" for name in left])
+        return len(left)
+
     def shard_folder(self, shard: Shard) -> AlbumFolder:
         """Give the folder with the shard's images."""
         folder = album_folder(self.downloads, f"{JOBS}/{self.name}/{shard}")
@@ -76,13 +115,21 @@ class Job:
 
 
 def job_name(source: Source) -> str:
-    """Make the name of a job out of its input's."""
-    word = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(source.path).stem)
-    return word.strip(".-")[:80] or "job"
+    """Make the name of a job out of its input's; one without Latin letters has a digest."""
+    stem = list_name(Path(source.path)).stem
+    word = re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip(".-")[:80]
+    is_lost = not word or (not stem.isascii() and not re.search("[A-Za-z]", word))
+    return f"job-{source.digest}" if is_lost else word
 
 
 @contextmanager
-def open_job(downloads: str, name: str, source: Source, shard_size: int) -> Iterator[Job]:
+def open_job(
+    downloads: str,
+    name: str,
+    source: Source,
+    shard_size: int,
+    options: JobOptions = _NO_OPTIONS,
+) -> Iterator[Job]:
     """Make the folder of a job, or find that of an earlier run, and lock it against other runs.
 
     Raises:
@@ -90,7 +137,7 @@ def open_job(downloads: str, name: str, source: Source, shard_size: int) -> Iter
         StoreError: where another run is at work on it on this machine, or on the folder that
             several share, or where it cannot be written.
     """
-    job = Job(downloads_root(downloads), name)
+    job = Job(downloads_root(downloads), name, options, time.time())
     with _locked(job.folder):
         _check_description(
             job, {"source": source.path, "column": source.column, "shard_size": shard_size}

@@ -15,8 +15,14 @@ from imgur_mirror.api import (
     parse_address,
 )
 from imgur_mirror.models import Image
+from imgur_mirror.text import printable
 
-__all__ = ["Link", "Links", "read_link", "read_links"]
+__all__ = ["ForeignLink", "Link", "Links", "read_link", "read_links"]
+
+
+class ForeignLink(BadAddress):
+    """A row is a link to another site than Imgur."""
+
 
 Link = Image | Address | BadAddress
 """What a row of the input names, or why it names nothing."""
@@ -25,6 +31,22 @@ IMAGE_HOST = "https://i.imgur.com/"
 _BARE_ID = re.compile("[A-Za-z0-9]{5}|[A-Za-z0-9]{7}")
 _FILE_NAME = re.compile(r"/?([A-Za-z0-9-]*\.[A-Za-z0-9]{2,4})(?:[?#]|$)")
 _SCHEME = re.compile("https?://|//", re.IGNORECASE)
+
+_AROUND = " \t\r\n\"'`<>()[]{},;"
+"""What people and programs put around a link."""
+
+_COMMENT = re.compile(r"\s#.*", re.DOTALL)
+
+# In a query, or in the path of an archive, another link is a part of the first.
+_NEXT_LINK = re.compile(r"(?<![=/&?])https?://", re.IGNORECASE)
+_IMGUR = re.compile(r"imgur\.(?:com|io)/", re.IGNORECASE)
+
+_WEB_PAGE = re.compile(
+    r"(?:[a-z][a-z0-9+.-]*:)?//(?:[^/?#\s]*@)?(?P<host>[^/?#\s:@]+)\S*"
+    r"|(?P<bare>(?:[a-z0-9-]+\.)+[a-z]{2,})(?::\d+)?/\S*",
+    re.IGNORECASE,
+)
+_OWN_HOST = re.compile(r"(?:.*\.)?imgur\.(?:com|io)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +103,16 @@ def read_link(text: str, hosts: Sequence[str], bare: Kind = Kind.ALBUM) -> Image
     `hosts` are those that images may come from; `bare` is what an id by itself is the id of.
 
     Raises:
+        ForeignLink: where it is a link to another site.
         BadAddress: where it names neither.
     """
-    wanted = text.strip()
+    wanted = _bare_link(text)
     if not wanted:
         raise BadAddress("the row is empty: there should be a link")
+    if _is_glued(wanted):
+        raise BadAddress(
+            f"there are two links in {printable(wanted, 120)!r}: put each on a line of its own"
+        )
     if bare is Kind.IMAGE and _BARE_ID.fullmatch(wanted):
         return Address(Kind.IMAGE, wanted, is_file=True)
     image = _linked_image(wanted, hosts)
@@ -94,10 +121,36 @@ def read_link(text: str, hosts: Sequence[str], bare: Kind = Kind.ALBUM) -> Image
     try:
         address = parse_address(wanted)
     except BadAddress as error:
-        raise BadAddress(str(error) if image is None else image.unsafe) from None
+        if image is not None:
+            raise BadAddress(image.unsafe) from None
+        raise (ForeignLink if _is_foreign(wanted, hosts) else BadAddress)(str(error)) from None
     if address.kind is Kind.ACCOUNT:
         raise BadAddress(f"{address} is an account: give it to mirror_albums")
     return _image_of_page(wanted, address) or address
+
+
+def _bare_link(text: str) -> str:
+    """Cut off what is around a link: a comment, quotes, brackets and commas."""
+    if "#" in text:
+        text = _COMMENT.sub("", text)
+    return text.strip(_AROUND)
+
+
+def _is_glued(link: str) -> bool:
+    """Tell whether another link follows without anything in between, or with a blank or a comma."""
+    if _NEXT_LINK.search(link, 1):
+        return True
+    path = re.split("[?#]", link, maxsplit=1)[0]
+    return len(_IMGUR.findall(path)) > 1
+
+
+def _is_foreign(link: str, hosts: Sequence[str]) -> bool:
+    found = _WEB_PAGE.fullmatch(link)
+    if found is None:
+        return False
+    host = found["host"] or found["bare"]
+    own = {each.partition(":")[0] for each in hosts}
+    return not _OWN_HOST.fullmatch(host) and host.lower() not in own
 
 
 def _linked_image(link: str, hosts: Sequence[str]) -> Image | None:

@@ -1,9 +1,10 @@
 """What became of the images of a job: a row for each, and their counts."""
 
 import re
+import textwrap
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
 
 from imgur_mirror.models import Download, Outcome
 
@@ -13,19 +14,25 @@ MAX_ERROR_KINDS = 20
 """Kinds of errors that are counted, the most frequent ones."""
 
 
+NOT_TRIED = Download(id="", name="", outcome=Outcome.FAILED)
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """An image of a shard's report: the row of the input it comes from, and what became of it.
 
     `text` is that row, `folder` where its file is below the downloads. `again` says of a failed
-    image that the next run tries it again.
+    image that the next run tries it again, `foreign` of a row that it is a link to another site.
+    `beside` has what the other columns of the input hold.
     """
 
     row: int
     text: str
     folder: str
-    download: Download
+    download: Download = NOT_TRIED
     again: bool = False
+    foreign: bool = False
+    beside: Mapping[str, str | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +57,8 @@ class Tally:
 
     `fetched` of the `downloaded` ones, and `received` bytes, came in this run; `bytes` are those
     of all files. `again` of the `failed` ones are tried again by the next run. `errors` counts
-    the sentences of what failed, most frequent first.
+    the sentences of what failed, most frequent first. `foreign` are links to other sites, which
+    count as nothing else.
     """
 
     shards: int = 0
@@ -58,6 +66,7 @@ class Tally:
     unchanged: int = 0
     gone: int = 0
     failed: int = 0
+    foreign: int = 0
     again: int = 0
     fetched: int = 0
     bytes: int = 0
@@ -66,8 +75,8 @@ class Tally:
 
     @property
     def images(self) -> int:
-        """All images whose outcome is known."""
-        return self.downloaded + self.unchanged + self.gone + self.failed
+        """All images whose outcome is known, and all rows that name none."""
+        return self.downloaded + self.unchanged + self.gone + self.failed + self.foreign
 
     def __add__(self, other: "Tally") -> "Tally":
         sums = {
@@ -84,8 +93,11 @@ def tally_rows(rows: Iterable[Row], fetched: int, received: int) -> Tally:
     """Count the rows of one shard; an image that several rows name counts for each."""
     outcomes: Counter[Outcome] = Counter()
     errors: Counter[str] = Counter()
-    again = size = 0
+    again = size = foreign = 0
     for row in rows:
+        if row.foreign:
+            foreign += 1
+            continue
         outcomes[row.download.outcome] += 1
         again += row.again
         size += row.download.bytes
@@ -97,6 +109,7 @@ def tally_rows(rows: Iterable[Row], fetched: int, received: int) -> Tally:
         unchanged=outcomes[Outcome.UNCHANGED],
         gone=outcomes[Outcome.GONE],
         failed=outcomes[Outcome.FAILED],
+        foreign=foreign,
         again=again,
         fetched=fetched,
         bytes=size,
@@ -105,9 +118,22 @@ def tally_rows(rows: Iterable[Row], fetched: int, received: int) -> Tally:
     )
 
 
-# Errors of one kind differ in what they quote, and in how long they wait.
-_VARYING = re.compile(r"(?P<quote>['\"]).*?(?P=quote)|(?<=https://imgur\.com/)[\w/-]+|\d+\.\d+")
+# Errors of one kind differ in what they quote, in paths, hosts and links, and in all numbers but
+# the status of a response.
+_VARYING = re.compile(
+    r"""(?<!\w)(?P<quote>['"]).*?(?P=quote)(?!\w)
+    | [a-z][a-z0-9+.-]*://[^\s'"]*[^\s'":;,.)\]]
+    | (?<![\w…])~?/[^\s'":;,)]*[^\s'":;,.)]
+    | \b[\w-]+(?:\.[\w-]+)+(?::\d+)?
+    | \b[0-9a-f]{16,}\b
+    | (?<!answered\ )(?<!\w)\d[\d.,]*(?<![.,])(?!\w)
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+_PLACE = re.compile(r"line \d+(?: of .+?)?: ")
+_LONGEST_KIND = 160
 
 
 def _error_kind(error: str) -> str:
-    return _VARYING.sub("…", error)[:160]
+    kind = _VARYING.sub("…", _PLACE.sub("", error, count=1) if _PLACE.match(error) else error)
+    return textwrap.shorten(kind, _LONGEST_KIND, placeholder=" …")

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,9 @@ _COLUMNS = {field.name: NAMES_ON_DISK.get(field.name, field.name) for field in f
 
 _METADATA = b"imgur_mirror"
 
+_PREFIX = "input_"
+"""What the name of a column of the input gets where the report has a column of that name."""
+
 
 @dataclass(frozen=True, slots=True)
 class ShardReport:
@@ -38,6 +42,10 @@ class ShardReport:
                 metadata = json.loads((read_schema(file).metadata or {})[_METADATA])
             if metadata.pop("digest") != shard.digest:
                 return None
+            metadata.pop("began", None)
+            if "foreign" not in metadata:
+                # Made when links to other sites counted as failures: it is made anew.
+                metadata["again"] = metadata["failed"]
             errors = tuple((str(error), int(count)) for error, count in metadata.pop("errors"))
             return Tally(**metadata, errors=errors)
         except StoreError:
@@ -59,15 +67,26 @@ class ShardReport:
             for row in rows
         ]
 
-    def write(self, shard: Shard, rows: Sequence[Row], tally: Tally) -> None:
+    def is_of_run(self, began: float) -> bool:
+        """Tell whether it was written by an earlier try of the run that began then."""
+        from pyarrow import ArrowException
+        from pyarrow.parquet import read_schema
+
+        with suppress(OSError, ArrowException, KeyError, ValueError), self.file.open() as file:
+            metadata = json.loads((read_schema(file).metadata or {})[_METADATA])
+            return bool(metadata.get("began") == began)
+        return False
+
+    def write(self, shard: Shard, rows: Sequence[Row], tally: Tally, began: float) -> None:
         """Write the rows as a whole file, with their counts in its metadata.
 
-        The images that they vouch for have reached the disk before.
+        The images that they vouch for have reached the disk before. `began` is when the run began.
         """
         from pyarrow.parquet import write_table
 
         # A later run that reads these counts has fetched nothing of this itself.
-        metadata = asdict(replace(tally, fetched=0, received=0)) | {"digest": shard.digest}
+        counts = asdict(replace(tally, fetched=0, received=0))
+        metadata = counts | {"digest": shard.digest, "began": began}
         table = _table(rows).replace_schema_metadata({_METADATA: json.dumps(metadata)})
         content = BytesIO()
         write_table(table, content, compression="zstd")
@@ -96,4 +115,16 @@ def _table(rows: Sequence[Row]) -> "pyarrow.Table":
     for field, column in _COLUMNS.items():
         values = [getattr(row.download, field) for row in rows]
         columns[column] = pa.array(values, types.get(field, pa.string()))
+    columns["foreign"] = pa.array([row.foreign for row in rows], pa.bool_())
+    for name in dict.fromkeys(name for row in rows for name in row.beside):
+        cells = [row.beside.get(name) for row in rows]
+        columns[_free_name(name, columns)] = pa.array(cells, pa.string())
     return pa.table(columns)
+
+
+def _free_name(name: str, columns: Mapping[str, Any]) -> str:
+    # Engines that query Parquet do not tell capitals apart.
+    taken = {each.lower() for each in columns}
+    while name.lower() in taken:
+        name = f"{_PREFIX}{name}"
+    return name

@@ -44,7 +44,13 @@ async def fetch_shard_async(run: ShardRun, connections: int, limit: Turns | None
     while (fetch := await asyncio.to_thread(next, fetches, None)) is not None:
         fetch.outcomes += await fetch_in_turns_async(
             _turns(fetch.whole, fetch.folder, limit),
-            partial(fetch_batch_async, folder=fetch.folder, wire=run.wire, at_once=connections),
+            partial(
+                fetch_batch_async,
+                folder=fetch.folder,
+                wire=run.wire,
+                at_once=connections,
+                must_store=True,
+            ),
         )
     return run.tally
 
@@ -70,6 +76,8 @@ def _fetch_over_threads(
     """
     from imgur_mirror.download.requests_client import fetch_batch
 
+    # No other image can be stored where one cannot.
+    fetch_some = partial(fetch_batch, folder=fetch.folder, wire=wire, must_store=True)
     batches: SimpleQueue[Batch] = SimpleQueue()
     for batch in fetch.batches(BATCH):
         batches.put(batch)
@@ -80,9 +88,7 @@ def _fetch_over_threads(
         try:
             while not errors:
                 turns = _turns(batches.get_nowait(), fetch.folder, limit)
-                rows.extend(
-                    fetch_in_turns(turns, partial(fetch_batch, folder=fetch.folder, wire=wire))
-                )
+                rows.extend(fetch_in_turns(turns, fetch_some))
         except Empty:
             return
         except BaseException as error:  # noqa: BLE001 - raised where the threads are waited for

@@ -21,9 +21,9 @@ from imgur_mirror.bulk.links import Links, read_links
 from imgur_mirror.bulk.outcomes import AlbumOutcome, Row, Tally, tally_rows
 from imgur_mirror.bulk.shard import Shard
 from imgur_mirror.bulk.shard_notes import noted_albums, write_album_note
-from imgur_mirror.download import Batch
-from imgur_mirror.download.plan import plan
-from imgur_mirror.models import Album, ByteRange, Download, Image, Outcome
+from imgur_mirror.bulk.shard_rows import report_rows
+from imgur_mirror.download import AlbumMirror, Batch, MirrorOptions
+from imgur_mirror.models import Album, ByteRange, Download, Image, Outcome, Strategy
 from imgur_mirror.settings import Wire
 from imgur_mirror.store import AlbumFolder, RunState, album_folder, os_errors_as_store_errors
 
@@ -77,22 +77,24 @@ Fetching = Generator[Fetch, None, list[Download]]
 class ShardRun:
     """One run of a shard: loads, resolves, runs and saves; the caller does the fetching.
 
-    `bare` is what an id by itself is the id of. `fetch_album` is asked only for rows that are no
-    links to images.
+    `bare` is what an id by itself is the id of, `strategy` how the caller fetches. `fetch_album` is
+    asked only for rows that are no links to images.
     """
 
     shard: Shard
     job: Job
     wire: Wire
     bare: Kind
+    strategy: Strategy
     fetch_album: FetchAlbum
     tally: Tally = field(default_factory=Tally)
     _links: Links = field(default_factory=Links)
+    _own: str = ""
     _images: dict[str, Download] = field(default_factory=dict)
     _albums: dict[Address, AlbumOutcome] = field(default_factory=dict)
+    _damaged: set[str] = field(default_factory=set)
+    _earlier: dict[tuple[str, str], Download] = field(default_factory=dict)
     _api_refusal: ApiError | None = None
-    _fetched: int = 0
-    _received: int = 0
 
     @property
     def _folder(self) -> AlbumFolder:
@@ -112,6 +114,7 @@ class ShardRun:
             ShardFailed: where trying again may help.
         """
         # It takes a while: an event loop makes a `ShardRun`, and must not wait for this.
+        self._own = self.job.relative(self._folder)
         self._links = read_links(self.shard.texts, self.wire.image_hosts, self.bare)
         with os_errors_as_store_errors(self._folder.local_dir), self._state.lock():
             self._load()
@@ -128,7 +131,9 @@ class ShardRun:
     def _load(self) -> None:
         self._state.keep_only(self.shard.digest)
         for row in self.job.report(self.shard).rows(self.shard):
-            self._load_row(row)
+            # One without an id only says what could not be read.
+            if row.download.id:
+                self._load_row(row)
         self._images |= {row.name: row for row in self._state.all_outcomes()}
         self._albums |= dict(noted_albums(self._state))
         self._drop_unfinished()
@@ -144,14 +149,47 @@ class ShardRun:
             album.downloads.append(row.download)
 
     def _drop_unfinished(self) -> None:
-        """Forget what is to be tried again, and images whose file is not there any more."""
+        """Forget what is to be tried again, and images whose file is not there any more.
+
+        What an earlier try of this run has verified, or found gone, is not looked at again.
+        """
+        first_try = not self.job.report(self.shard).is_of_run(self.job.began)
+        verify = self.job.options.verify and first_try
+        retry_gone = self.job.options.retry_gone and first_try
         files = self._folder.files()
-        self._images = {
-            name: row for name, row in self._images.items() if _is_final(row, files.get(name))
+        if verify:
+            self._damaged = self._find_damaged()
+        intact = {name: size for name, size in files.items() if name not in self._damaged}
+
+        def is_final(name: str, row: Download) -> bool:
+            return _is_final(row, intact.get(name), retry_gone)
+
+        def is_complete(album: AlbumOutcome) -> bool:
+            gone = any(row.outcome is Outcome.GONE for row in album.downloads)
+            return not (album.failed or verify or (gone and retry_gone))
+
+        self._earlier = self._rows_of_this_run()
+        self._images = {name: row for name, row in self._images.items() if is_final(name, row)}
+        self._albums = {at: album for at, album in self._albums.items() if is_complete(album)}
+
+    def _find_damaged(self) -> set[str]:
+        """Read all files back, and name those that are not what was stored."""
+        digests = self._folder.digests()
+        return {
+            name
+            for name, row in self._images.items()
+            if row.md5 is not None and digests.get(name, row.md5) != row.md5
         }
-        self._albums = {
-            address: album for address, album in self._albums.items() if not album.failed
-        }
+
+    def _rows_of_this_run(self) -> dict[tuple[str, str], Download]:
+        """Return what earlier tries of this run found, by folder and file name."""
+        rows = {(self._own, name): row for name, row in self._images.items()}
+        for album in self._albums.values():
+            rows |= {(album.folder, row.name): row for row in album.downloads}
+        return {key: row for key, row in rows.items() if self._is_of_this_run(row)}
+
+    def _is_of_this_run(self, row: Download) -> bool:
+        return row.finished is not None and row.finished >= self.job.began
 
     # Resolve: an address to an album, through the API
 
@@ -171,45 +209,60 @@ class ShardRun:
     # Run: fetch what is missing
 
     def _run_images(self) -> Iterator[Fetch]:
-        files = self._folder.files()
+        files = self._folder.files().keys() - self._damaged
         missing = tuple(
             ByteRange(image, file_exists=image.name in files)
             for image in self._links.images.values()
             if image.name not in self._images
         )
         if missing:
-            rows = yield from self._fetch(self._folder, missing, self._state.next_batch())
-            self._images |= {row.name: row for row in rows}
+            fetch = Fetch(self._folder, missing, self._state.next_batch())
+            yield fetch
+            rows = [self._gone_but_damaged(row) for row in fetch.outcomes]
+            self._images |= {row.name: self._with_earlier(self._own, row) for row in rows}
+
+    def _gone_but_damaged(self, row: Download) -> Download:
+        if row.outcome is not Outcome.GONE or row.name not in self._damaged:
+            return row
+        error = "its file is damaged, and Imgur removed the image: look for a copy of the file"
+        return replace(row, outcome=Outcome.FAILED, error=error)
 
     def _run_album(self, address: Address, album: Album) -> Iterator[Fetch]:
-        folder = album_folder(self.job.downloads, album.id).as_part_of(self.job.run)
-        with folder.start_run() as folder:
-            downloads = yield from self._mirror_album(album, folder)
-        outcome = AlbumOutcome(self.job.relative(folder), downloads)
+        album_dir = album_folder(self.job.downloads, album.id).as_part_of(self.job.run)
+        with album_dir.start_run() as opened:
+            folder = self.job.relative(opened)
+            rows = yield from self._mirror_album(album, opened)
+        outcome = AlbumOutcome(folder, [self._with_earlier(folder, row) for row in rows])
         self._albums[address] = outcome
-        if downloads and not outcome.failed:
+        if outcome.downloads and not outcome.failed:
             write_album_note(self._state, address, outcome)
 
     def _mirror_album(self, album: Album, folder: AlbumFolder) -> Fetching:
-        todo = plan(album, folder.read_manifest(), folder.files(), 1)
-        folder.sweep(image.name for image in todo.images)
-        rows = {row.id: row for row in todo.settled}
-        for batch in todo.batches:
-            fetched = yield from self._fetch(folder, batch.byte_ranges)
-            rows |= {row.id: row for row in fetched}
-        downloads = [rows[image.id] for image in album.images]
-        folder.sweep(row.name for row in downloads if row.outcome is Outcome.FAILED)
-        folder.write_manifest(album, downloads)
-        return downloads
+        verify = self.job.options.verify
+        options = MirrorOptions(strategy=self.strategy, workers=1, max_task_runs=1, verify=verify)
+        run = AlbumMirror.prepare(album, folder, options)
+        rows: list[Download] = []
+        for batch in run.plan.batches:
+            fetch = Fetch(folder, batch.byte_ranges)
+            yield fetch
+            rows += fetch.outcomes
+        # The album's own report numbers its workers; a shard's names them as they are.
+        workers = {row.id: row.worker for row in rows}
+        return [replace(row, worker=workers.get(row.id)) for row in run.finish(rows).downloads]
 
-    def _fetch(
-        self, folder: AlbumFolder, byte_ranges: tuple[ByteRange, ...], first_batch: int = 0
-    ) -> Fetching:
-        fetch = Fetch(folder, byte_ranges, first_batch)
-        yield fetch
-        self._fetched += sum(row.outcome is Outcome.DOWNLOADED for row in fetch.outcomes)
-        self._received += sum(row.received for row in fetch.outcomes)
-        return fetch.outcomes
+    def _with_earlier(self, folder: str, row: Download) -> Download:
+        """Add what earlier tries of this run did for an image."""
+        earlier = self._earlier.get((folder, row.name))
+        if earlier is None:
+            return row
+        if row.outcome is Outcome.UNCHANGED:
+            return earlier if earlier.outcome is Outcome.DOWNLOADED else row
+        return replace(
+            row,
+            attempts=earlier.attempts + row.attempts,
+            received=earlier.received + row.received,
+            started=earlier.started or row.started,
+        )
 
     # Save: the report
 
@@ -218,9 +271,11 @@ class ShardRun:
         failed = [name for name, row in self._images.items() if row.outcome is Outcome.FAILED]
         self._folder.sweep(failed)
         self._folder.settle()
-        rows = list(self._rows())
-        self.tally = tally_rows(rows, self._fetched, self._received)
-        self.job.report(self.shard).write(self.shard, rows, self.tally)
+        rows = list(report_rows(self.shard, self._links.rows, self._found))
+        mine = [row for row in self._outcomes() if self._is_of_this_run(row)]
+        fetched = sum(row.outcome is Outcome.DOWNLOADED for row in mine)
+        self.tally = tally_rows(rows, fetched, sum(row.received for row in mine))
+        self.job.report(self.shard).write(self.shard, rows, self.tally, self.job.began)
         self._state.remove()
 
     def _outcomes(self) -> Iterator[Download]:
@@ -228,27 +283,20 @@ class ShardRun:
         for album in self._albums.values():
             yield from album.downloads
 
-    def _rows(self) -> Iterator[Row]:
-        folder = self.job.relative(self._folder)
-        texts = zip(self.shard.texts, self._links.rows, strict=True)
-        for number, (text, link) in enumerate(texts, self.shard.first):
-            if isinstance(link, Image):
-                row = self._images[self._links.file_name(link)]
-                yield _row(number, text, folder, replace(row, id=link.id))
-            elif isinstance(link, Address):
-                album = self._albums[link]
-                for download in album.downloads:
-                    yield _row(number, text, album.folder, download)
-            else:
-                invalid = Download(id="", name="", outcome=Outcome.FAILED, error=str(link))
-                # Trying again does not help: the row stays what it is.
-                yield Row(number, text, "", invalid, again=False)
+    def _found(self, link: Image | Address) -> tuple[str, list[Download]]:
+        """Return the folder of what a row names, and the outcomes of its images."""
+        if isinstance(link, Image):
+            row = self._images[self._links.file_name(link)]
+            return self._own, [replace(row, id=link.id)]
+        album = self._albums[link]
+        return album.folder, album.downloads
 
 
-def _is_final(row: Download, size: int | None) -> bool:
+def _is_final(row: Download, size: int | None, retry_gone: bool) -> bool:
     """Tell whether an outcome still holds, given the bytes of the file that is there."""
     stored = row.outcome in (Outcome.DOWNLOADED, Outcome.UNCHANGED)
-    return row.outcome is Outcome.GONE or (stored and size == row.bytes)
+    gone = row.outcome is Outcome.GONE and not retry_gone
+    return gone or (stored and size == row.bytes)
 
 
 def _not_listed(address: Address, error: ApiError) -> Download:
@@ -261,7 +309,3 @@ def _not_listed(address: Address, error: ApiError) -> Download:
         error=str(error),
         retryable=error.retryable,
     )
-
-
-def _row(number: int, text: str, folder: str, download: Download) -> Row:
-    return Row(number, text, folder, download, again=download.outcome is Outcome.FAILED)

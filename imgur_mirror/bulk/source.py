@@ -1,64 +1,122 @@
-"""The input of a very large job, read as a stream: Parquet, CSV, or text with one link a line."""
+"""The input of a very large job: one file, several or standard input, read as a stream."""
 
-import codecs
-import csv
-import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+import hashlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
-from io import BufferedReader, TextIOWrapper
-from itertools import chain
+from glob import has_magic, iglob
+from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from imgur_mirror.api import BadAddress
+from imgur_mirror.api import BadAddress, Kind
+from imgur_mirror.bulk.formats.detection import DELIMITERS, Format, format_of, list_name
+from imgur_mirror.bulk.formats.json_values import json_columns, json_records
+from imgur_mirror.bulk.formats.lines import line_records
+from imgur_mirror.bulk.formats.opening import (
+    OpenFile,
+    bad_source_on_error,
+    open_file,
+    spooled_input,
+)
+from imgur_mirror.bulk.formats.parquet_rows import parquet_columns, parquet_rows
+from imgur_mirror.bulk.formats.record import BadSource, Columns, Record, Rows, in_batches
+from imgur_mirror.bulk.formats.table import open_table, table_records
+from imgur_mirror.bulk.links import ForeignLink, read_link
+from imgur_mirror.text import printable
 
-if TYPE_CHECKING:
-    from pyarrow.parquet import ParquetFile
+__all__ = ["STANDARD_INPUT", "BadSource", "Rows", "Source", "check_links", "open_source"]
 
-__all__ = ["BadSource", "Rows", "Source", "open_source"]
+STANDARD_INPUT = "-"
 
-COLUMNS = ("url", "link", "album", "image")
-"""The names that a column with links may have; the first of them that the file has is read."""
+_LOOKS_LIKE = {
+    Format.PARQUET: "a Parquet file",
+    Format.TABLE: "a table",
+    Format.JSON: "JSON",
+    Format.LINES: "text",
+}
 
-BATCH = 1000
-"""Rows that are read at a time."""
-
-MAX_LENGTH = 4000
-"""Characters of a row that are kept: more than the longest link that is asked for."""
-
-SEPARATORS = {".csv": ",", ".tsv": "\t"}
-PARQUET = b"PAR1"
-
-
-class BadSource(BadAddress):
-    """The input of a job cannot be used; the sentence says why, and what can."""
-
-
-class Format(StrEnum):
-    """How a file holds its links."""
-
-    PARQUET = "parquet"
-    CSV = "csv"
-    LINES = "lines"
+CHECKED = 1000
+"""Rows of which at least one has to name something."""
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
-    """Some rows of the input, in its order; `share_read` is the share of it read by now."""
+class ListFile:
+    """A file with links, and the names of its columns, if it has any."""
 
-    texts: Sequence[str]
-    share_read: float
+    path: Path
+    format: Format
+    columns: Columns
+    wanted: str = ""
+
+    @classmethod
+    def open(cls, path: Path, wanted: str) -> "ListFile":
+        """Find out how a file holds its links; `wanted` names their column, where that is known."""
+        form = format_of(path)
+        if form is Format.PARQUET:
+            return cls(path, form, parquet_columns(path, wanted), wanted)
+        with open_file(path) as file:
+            return cls(path, form, _columns(path, form, file, wanted), wanted)
+
+    def rows(self) -> Iterator[Rows]:
+        """Read all of it, some rows at a time."""
+        if self.format is Format.PARQUET:
+            yield from parquet_rows(self.path, self.columns)
+            return
+        with open_file(self.path) as file:
+            for batch in in_batches(self._records(file)):
+                yield Rows(batch, file.share_read)
+
+    def _records(self, file: OpenFile) -> Iterator[Record]:
+        if self.format is Format.LINES:
+            return line_records(file)
+        if self.format is Format.JSON:
+            return json_records(file, self.columns.link)
+        with open_file(self.path) as again:
+            table = open_table(str(self.path), again, _delimiter(self.path), self.wanted)
+        return table_records(file, table)
+
+
+def _columns(path: Path, form: Format, file: OpenFile, wanted: str) -> Columns:
+    if form is Format.TABLE:
+        return open_table(str(path), file, _delimiter(path), wanted).columns
+    if form is Format.JSON:
+        return json_columns(str(path), file, wanted)
+    if wanted:
+        raise BadSource(f"{path} has no column {wanted!r}: it is text with one link a line")
+    return Columns()
+
+
+def _delimiter(path: Path) -> str:
+    return DELIMITERS.get(list_name(path).suffix.lower(), "")
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file with links, and the name of the column they are in; empty if it has no columns."""
+    """Files with links, `path` as they were named, and the column of the links, if there is one.
+
+    `beside` are the columns that every row of the report has, besides its own.
+    """
 
     path: str
-    format: Format
-    column: str = ""
+    files: tuple[ListFile, ...]
+
+    @property
+    def column(self) -> str:
+        """The column with the links; empty if there are none."""
+        return self.files[0].columns.link
+
+    @property
+    def beside(self) -> tuple[str, ...]:
+        """The other columns of all files."""
+        return tuple(dict.fromkeys(chain.from_iterable(f.columns.beside for f in self.files)))
+
+    @property
+    def digest(self) -> str:
+        """Some letters and digits that stay the same for a list of this name."""
+        digest = hashlib.blake2b(self.path.encode(errors="surrogateescape"), digest_size=4)
+        if self.path == STANDARD_INPUT:
+            with self.files[0].path.open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+        return digest.hexdigest()
 
     def rows(self) -> Iterator[Rows]:
         """Read all of it, some rows at a time; empty lines are left out.
@@ -66,190 +124,86 @@ class Source:
         Raises:
             BadSource: where it cannot be read to its end.
         """
-        with _os_errors_as_bad_source(self.path):
-            yield from _READERS[self.format].rows(Path(self.path), self.column)
+        sizes = [file.path.stat().st_size if file.path.exists() else 0 for file in self.files]
+        total, before = sum(sizes) or 1, 0
+        for file, size in zip(self.files, sizes, strict=True):
+            name = file.path.name if len(self.files) > 1 else ""
+            with bad_source_on_error(str(file.path)):
+                for rows in file.rows():
+                    share = (before + size * rows.share_read) / total
+                    yield Rows([each._replace(file=name) for each in rows.records], share)
+            before += size
 
 
-def open_source(text: str) -> Source:
-    """Find out how a file holds its links.
+def open_source(text: str, column: str = "") -> Source:
+    """Find out which files are meant, and how each holds its links.
+
+    `text` is the path of a file or of a folder with files, a pattern of paths, or `-` for standard
+    input. `column` names the column with the links.
 
     Raises:
-        BadSource: where it is not there, is no such file, or has no column that is known.
+        BadSource: where there is none, one is no list, or has no column that is known.
     """
     path = Path(text).expanduser().absolute()
-    with _os_errors_as_bad_source(text):
-        form = _format(path)
-        return Source(str(path), form, _READERS[form].column(path))
+    with bad_source_on_error(text):
+        files = [ListFile.open(file, column) for file in _paths(text, path)]
+    return Source(STANDARD_INPUT if text == STANDARD_INPUT else str(path), tuple(files))
 
 
-def _format(path: Path) -> Format:
-    with path.open("rb") as file:
-        head = file.read(len(PARQUET))
-    suffix = path.suffix.lower()
-    if head == PARQUET or suffix in (".parquet", ".pq"):
-        return Format.PARQUET
-    return Format.CSV if suffix in SEPARATORS else Format.LINES
+def _paths(text: str, path: Path) -> Sequence[Path]:
+    if text == STANDARD_INPUT:
+        return [spooled_input()]
+    if path.is_dir():
+        return _some_files(path.iterdir(), f"{text} is a directory without files")
+    if has_magic(text) and not path.exists():
+        return _some_files(_matching(path), f"no file matches {text}")
+    return [path]
 
 
-@contextmanager
-def _os_errors_as_bad_source(name: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        # pyarrow's own errors of a damaged file are OSErrors too, without an errno.
-        why = error.strerror or " ".join(str(error).split())
-        raise BadSource(
-            f"cannot read {name}: {why}; give a Parquet file, a CSV file, or a text file with one "
-            "link a line"
-        ) from error
+def _matching(pattern: Path) -> Iterator[Path]:
+    # Not by pathlib, which knows no absolute patterns.
+    return map(Path, iglob(str(pattern), recursive=True))  # noqa: PTH207
 
 
-def _choose_column(path: Path, names: Sequence[str]) -> str:
-    by_name = {name.strip().lower(): name for name in reversed(names)}
-    found = next((by_name[name] for name in COLUMNS if name in by_name), None)
-    if found is not None:
-        return found
-    if len(names) == 1:
-        return names[0]
-    there = ", ".join(map(repr, names[:20])) or "none"
+def _some_files(paths: Iterator[Path], otherwise: str) -> Sequence[Path]:
+    """Return those that are files with something in them, in the order of their names."""
+    files = sorted(
+        path
+        for path in paths
+        if path.is_file() and path.stat().st_size and not path.name.startswith(".")
+    )
+    if not files:
+        raise BadSource(f"{otherwise}: give one or more lists of links")
+    return files
+
+
+def check_links(source: Source, hosts: Sequence[str]) -> None:
+    """Refuse an input whose first rows name nothing at all; `hosts` are those of images.
+
+    Raises:
+        BadSource: with what the first of them holds.
+    """
+    records = chain.from_iterable(rows.records for rows in source.rows())
+    first = list(islice(records, CHECKED))
+    if not first:
+        raise BadSource(f"{source.path} lists nothing: there should be links in it")
+    if any(_names_something(record.text, hosts) for record in first):
+        return
+    what = _LOOKS_LIKE[source.files[0].format]
+    column = f" in its column {source.column!r}" if source.column else ""
     raise BadSource(
-        f"no column of {path} is named {', '.join(COLUMNS[:-1])} or {COLUMNS[-1]}; its columns "
-        f"are {there}: rename the one with the links"
+        f"{source.path} names nothing at Imgur: it looks like {what} about something else, with no "
+        f"link{column} among its first {len(first)} rows; the first is "
+        f"{printable(first[0].text.strip(), 80)!r}"
     )
 
 
-# Parquet
-
-
-@contextmanager
-def _open_parquet(path: Path) -> Iterator["ParquetFile"]:
-    # Imported where a job is run: it takes 0.2 s.
-    from pyarrow import ArrowException
-    from pyarrow.parquet import ParquetFile
-
+def _names_something(text: str, hosts: Sequence[str]) -> bool:
+    """Tell whether a row is a link, be it to another site."""
     try:
-        # Streamed page by page; by default a whole row group is fetched ahead.
-        with ParquetFile(path, pre_buffer=False, buffer_size=1 << 20) as file:
-            yield file
-    except ArrowException as error:
-        raise BadSource(
-            f"{path} is no whole Parquet file: {' '.join(str(error).split())}; make it anew"
-        ) from error
-
-
-def _parquet_column(path: Path) -> str:
-    from pyarrow import types
-
-    with _open_parquet(path) as file:
-        schema = file.schema_arrow
-    column = _choose_column(path, schema.names)
-    kind = schema.field(column).type
-    kind = kind.value_type if types.is_dictionary(kind) else kind
-    fits = (types.is_string, types.is_large_string, types.is_string_view, types.is_integer)
-    if not any(is_one(kind) for is_one in fits):
-        raise BadSource(f"the column {column!r} of {path} holds {kind}; make it one of text")
-    return column
-
-
-def _parquet_rows(path: Path, column: str) -> Iterator[Rows]:
-    with _open_parquet(path) as file:
-        total, read = file.metadata.num_rows, 0
-        for batch in file.iter_batches(BATCH, columns=[column]):
-            values = batch.column(0).to_pylist()
-            read += len(values)
-            texts = ["" if value is None else str(value)[:MAX_LENGTH] for value in values]
-            yield Rows(texts, read / total)
-
-
-# CSV
-
-
-def _csv_column(path: Path) -> str:
-    """Choose the column by the header; none where the only column has no header."""
-    with path.open("rb") as file:
-        header = next(_csv_records(path, file), [])
-    if len(header) == 1 and ("imgur.com/" in header[0] or "://" in header[0]):
-        return ""
-    return _choose_column(path, header) if header else ""
-
-
-def _csv_rows(path: Path, column: str) -> Iterator[Rows]:
-    with path.open("rb") as file:
-        yield from _in_batches(_csv_cells(path, file, column), file)
-
-
-def _csv_cells(path: Path, file: BufferedReader, column: str) -> Iterator[str]:
-    records = _csv_records(path, file)
-    first = next(records, [])
-    if column:
-        index = first.index(column)
-    else:
-        index, records = 0, chain([first] if first else [], records)
-    for record in records:
-        yield record[index] if index < len(record) else ""
-
-
-def _csv_records(path: Path, file: BufferedReader) -> Iterator[list[str]]:
-    """Read the records of a CSV file; one that is invalid becomes one cell that says so."""
-    reader = csv.reader(_decoded(file), delimiter=SEPARATORS[path.suffix.lower()])
-    while True:
-        try:
-            record = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            record = [f"unreadable CSV: {error}"]
-        if any(cell.strip() for cell in record):
-            yield record
-
-
-# Lines
-
-
-def _line_rows(path: Path, _: str) -> Iterator[Rows]:
-    with path.open("rb") as file:
-        yield from _in_batches(_lines(file), file)
-
-
-def _lines(file: BufferedReader) -> Iterator[str]:
-    # Bounded, in case the file is one line of gigabytes.
-    reader = _decoded(file)
-    while line := reader.readline(16 * MAX_LENGTH):
-        if line.strip():
-            yield line
-
-
-# Text of either kind
-
-
-def _in_batches(texts: Iterable[str], file: BufferedReader) -> Iterator[Rows]:
-    size = os.fstat(file.fileno()).st_size or 1
-    rows: list[str] = []
-    for text in texts:
-        rows.append(text[:MAX_LENGTH])
-        if len(rows) == BATCH:
-            yield Rows(rows, min(1.0, file.tell() / size))
-            rows = []
-    yield Rows(rows, 1.0)
-
-
-def _decoded(file: BufferedReader) -> TextIOWrapper:
-    start = file.peek(2)[:2]
-    utf16 = start in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-    encoding = "utf-16" if utf16 else "utf-8-sig"
-    return TextIOWrapper(file, encoding=encoding, errors="replace", newline="")
-
-
-@dataclass(frozen=True, slots=True)
-class _Reader:
-    """How one format is read: the column with the links, and its rows."""
-
-    column: Callable[[Path], str]
-    rows: Callable[[Path, str], Iterator[Rows]]
-
-
-_READERS = {
-    Format.PARQUET: _Reader(_parquet_column, _parquet_rows),
-    Format.CSV: _Reader(_csv_column, _csv_rows),
-    Format.LINES: _Reader(lambda _: "", _line_rows),
-}
+        read_link(text, hosts, Kind.ALBUM)
+    except ForeignLink:
+        return True
+    except BadAddress:
+        return False
+    return True

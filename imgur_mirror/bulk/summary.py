@@ -9,28 +9,47 @@ from imgur_mirror.text import counted, counted_images, duration, plain, size
 __all__ = ["job_headline", "job_lacks", "job_markdown", "job_so_far", "shard_line"]
 
 
-def job_headline(tally: Tally, seconds: float) -> str:
-    """Say in one line what became of all images, and at which rate this run fetched its own."""
-    counts = _counts(tally)
-    if not tally.fetched:
-        return f"{counts}; nothing was fetched in this run"
-    return (
-        f"{counts}; {counted(tally.fetched, 'image')} ({size(tally.received)}) fetched in this run "
-        f"in {duration(seconds)}, {_rate(tally.fetched, seconds)}"
-    )
+def job_headline(tally: Tally, seconds: float, removed: int = 0) -> str:
+    """Say in one line what became of all images, and at which rate this run fetched its own.
+
+    `removed` are the reports of shards that the input no longer has.
+    """
+    fetched = "nothing was fetched in this run"
+    if tally.fetched:
+        fetched = (
+            f"{counted(tally.fetched, 'image')} ({size(tally.received)}) fetched in this run "
+            f"in {duration(seconds)}, {_rate(tally.fetched, seconds)}"
+        )
+    parts = [_counts(tally), fetched]
+    if removed:
+        parts.append(
+            f"the list became shorter: {counted(removed, 'report')} of rows that it no longer has "
+            "were removed, their files were kept"
+        )
+    return "; ".join(parts)
 
 
-def job_lacks(tally: Tally) -> str | None:
-    """Say what a job lacks and what to do about it; None where it lacks nothing."""
-    if not tally.failed:
+def job_lacks(tally: Tally, skip_foreign: bool = False) -> str | None:
+    """Say what a job lacks and what to do about it; None where it lacks nothing.
+
+    With `skip_foreign`, links to other sites are nothing that it lacks.
+    """
+    foreign = 0 if skip_foreign else tally.foreign
+    if not tally.failed and not foreign:
         return None
-    errors = _most_frequent(tally.errors, 5)
-    remedy = (
-        "Run it again: only these are tried again."
-        if tally.again == tally.failed
-        else f"Run it again: {tally.again} of them are tried again, and the other rows name nothing"
-    )
-    return f"{tally.failed} of {counted_images(tally.images)} failed: {errors}. {remedy}"
+    errors = [f"{_most_frequent(tally.errors, 5)}"] if tally.errors else []
+    if foreign:
+        errors.append(f"{foreign} × a link to another site (skip_foreign leaves those out)")
+    lacking = f"{tally.failed + foreign} of {counted_images(tally.images)} failed"
+    return f"{lacking}: {'; '.join(errors)}. {_remedy(tally.again, tally.failed + foreign)}"
+
+
+def _remedy(again: int, failed: int) -> str:
+    if again == failed:
+        return "Run it again: only these are tried again."
+    if again:
+        return f"Run it again: {again} of them are tried again, and the other rows name nothing"
+    return "Another run does not help: these rows name nothing that can be mirrored"
 
 
 def job_so_far(tally: Tally, at_work: int, rate: float) -> str:
@@ -47,7 +66,7 @@ def shard_line(name: str, tally: Tally) -> str:
     return f"{text}; most frequent: {errors}" if errors else text
 
 
-def job_markdown(name: str, folder: str, tally: Tally, seconds: float) -> str:
+def job_markdown(name: str, folder: str, tally: Tally, seconds: float, removed: int = 0) -> str:
     """Give the report of a run: its figures, and its errors, most frequent first."""
     figures: Row = {
         "shards": tally.shards,
@@ -55,13 +74,14 @@ def job_markdown(name: str, folder: str, tally: Tally, seconds: float) -> str:
         "unchanged": tally.unchanged,
         "gone": tally.gone,
         "failed": tally.failed,
+        "foreign": tally.foreign,
         "files": size(tally.bytes),
         "fetched now": tally.fetched,
         "images/s": round(tally.fetched / seconds, 1) if seconds else 0,
     }
     errors: list[Row] = [{"images": count, "why": error} for error, count in tally.errors]
     blocks = [
-        f"{plain(name)}: {job_headline(tally, seconds)}",
+        f"{plain(name)}: {job_headline(tally, seconds, removed)}",
         markdown_table([figures]),
         f"## Why images failed\n\n{markdown_table(errors)}" if errors else "",
         f"Each image has a row in `{folder}/*.parquet`.",
@@ -80,6 +100,7 @@ def _numbers(tally: Tally) -> str:
         "unchanged": tally.unchanged,
         "gone": tally.gone,
         "failed": tally.failed,
+        "foreign": tally.foreign,
     }
     return ", ".join(f"{count} {word}" for word, count in by_outcome.items() if count) or "none yet"
 

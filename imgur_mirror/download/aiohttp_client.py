@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 
 async def fetch_batch_async(
-    batch: Batch, folder: AlbumFolder, wire: Wire, at_once: int = 1
+    batch: Batch, folder: AlbumFolder, wire: Wire, at_once: int = 1, must_store: bool = False
 ) -> tuple[Download, ...]:
     """Fetch a batch over so many of this loop's connections; return the outcomes of its images.
 
@@ -36,11 +36,12 @@ async def fetch_batch_async(
 
     Raises:
         StoreAway: where the store does not answer as the batch begins.
+        StoreError: with `must_store`, where the store cannot be written.
     """
     shared = shared_connections()
     # Each connection takes the next when it has done its last.
     ranges = iter(batch.byte_ranges)
-    async with BatchRun(batch, folder, wire) as run:
+    async with BatchRun(batch, folder, wire, must_store) as run:
         async with asyncio.TaskGroup() as group:
             for _ in range(min(at_once, len(batch.byte_ranges))):
                 group.create_task(_fetch_each(ranges, shared, run))

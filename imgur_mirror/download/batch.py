@@ -53,10 +53,13 @@ class BatchRun:
 
     The batch's journal says what is done. So a task that is tried again, on whichever worker,
     fetches only what is missing, and no outcome is lost with an exception. Once the store cannot be
-    written, nothing more is fetched.
+    written, nothing more is fetched; with `must_store`, that is then raised.
     """
 
-    def __init__(self, batch: Batch, folder: AlbumFolder, wire: Wire) -> None:
+    def __init__(
+        self, batch: Batch, folder: AlbumFolder, wire: Wire, must_store: bool = False
+    ) -> None:
+        self._must_store = must_store
         self._batch = batch
         self._folder = folder
         self._wire = wire
@@ -165,7 +168,13 @@ class BatchRun:
             self._store_error = str(error)
 
     def outcomes(self) -> tuple[Download, ...]:
-        """Return the outcome of each byte range, and of each image that was refetched whole."""
+        """Return the outcome of each byte range, and of each image that was refetched whole.
+
+        Raises:
+            StoreError: where the store could not be written, and `must_store` says to raise it.
+        """
+        if self._must_store and self._store_error is not None:
+            raise StoreError(self._store_error)
         ranges = self._batch.byte_ranges
         rows = [self._rows.get(_key(one)) or self._failed(one) for one in ranges]
         split = dict.fromkeys(one.image.id for one in ranges if one.offset is not None)

@@ -27,15 +27,18 @@ __all__ = ["fetch_batch"]
 LIBRARY_ERRORS = (requests.RequestException, urllib3.exceptions.HTTPError)
 
 
-def fetch_batch(batch: Batch, folder: AlbumFolder, wire: Wire) -> tuple[Download, ...]:
+def fetch_batch(
+    batch: Batch, folder: AlbumFolder, wire: Wire, must_store: bool = False
+) -> tuple[Download, ...]:
     """Fetch a batch over this thread's connection, and return the outcomes of its images.
 
     Raises:
         StoreAway: where the store does not answer as the batch begins.
+        StoreError: with `must_store`, where the store cannot be written.
     """
     session = thread_session(wire)
     worker = f"{os.getpid()}/{threading.get_ident()}"
-    with BatchRun(batch, folder, wire) as run:
+    with BatchRun(batch, folder, wire, must_store) as run:
         for byte_range in batch.byte_ranges:
             for attempt in run.attempts_of(byte_range, worker):
                 with run.fetching(attempt, LIBRARY_ERRORS):
