@@ -6,17 +6,25 @@ import sys
 
 import pytest
 
+from flows.cli import stopping
+
 LONG = 60
 
 COMMAND = """
 import os, sys, threading, time
 from flows.cli import stopping
 
-stopping.GRACE_SECONDS = 1
+stopping.GRACE_SECONDS = {grace}
 
 def told():
     os.kill(os.getpid(), {number})
     time.sleep({LONG})
+
+def heard():
+    while not any(watch.number for watch in stopping._watches):
+        time.sleep(0.01)
+    # The watch goes on a moment later.
+    time.sleep(0.1)
 
 try:
     with stopping.stoppable():
@@ -25,7 +33,7 @@ except stopping.Stopped as stopped:
     print(stopped, file=sys.stderr, flush=True)
     {after}
     sys.exit(stopped.status)
-time.sleep(2)
+time.sleep({grace} + 1)
 print("lived on")
 """
 
@@ -36,9 +44,15 @@ SWALLOWS = "try: told()\nexcept BaseException: pass"
 THREAD = "threading.Thread(target=time.sleep, args=[60]).start()"
 
 
-def run(number=signal.SIGINT, within=ENDS, after="pass", stderr=subprocess.PIPE):
+AGAIN = "try: told()\nfinally:\n    heard()\n    told()"
+
+# Seconds until a command is ended by force that hangs; one that ends by itself has time for it.
+SHORT, ENOUGH = 1, 5
+
+
+def run(number=signal.SIGINT, within=ENDS, after="pass", stderr=subprocess.PIPE, grace=ENOUGH):
     lines = "\n".join(f"        {line}" for line in within.splitlines())
-    code = COMMAND.format(number=int(number), LONG=LONG, within=lines, after=after)
+    code = COMMAND.format(number=int(number), LONG=LONG, within=lines, after=after, grace=grace)
     return subprocess.run(
         [sys.executable, "-c", code],
         stdout=subprocess.PIPE,
@@ -52,19 +66,25 @@ def run(number=signal.SIGINT, within=ENDS, after="pass", stderr=subprocess.PIPE)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize(
     "how",
-    [{"within": ENDS}, {"within": HANGS}, {"within": FAILS}, {"after": THREAD}],
-    ids=["ends", "hangs", "fails otherwise", "hangs at its end"],
+    [
+        {"within": ENDS},
+        {"within": HANGS, "grace": SHORT},
+        {"within": FAILS},
+        {"after": THREAD},
+        {"within": AGAIN},
+    ],
+    ids=["ends", "hangs", "fails otherwise", "hangs at its end", "is told again"],
 )
 def test_it_ends_and_says_so_once(number, how):
     ran = run(number, **how)
     assert ran.returncode == 128 + number, ran.stderr
-    assert ran.stderr.count("stopped; what was finished is kept") == 1
+    assert ran.stderr.splitlines() == [str(stopping.Stopped(number))]
 
 
 def test_it_ends_where_nobody_reads_what_it_says():
     with subprocess.Popen(["true"], stdin=subprocess.PIPE) as reader:
         reader.wait()
-        assert run(within=HANGS, stderr=reader.stdin).returncode == 130
+        assert run(within=HANGS, stderr=reader.stdin, grace=SHORT).returncode == 130
 
 
 @pytest.mark.parametrize("within", ["pass", SWALLOWS])
@@ -75,9 +95,7 @@ def test_a_command_that_is_done_is_left_alone(within):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_work_does_not_go_on_where_the_signal_was_kept(number):
-    ran = run(
-        number, within=f"{SWALLOWS}\ntime.sleep(0.2)\nstopping.raise_if_stopped()\nprint('next')"
-    )
+    ran = run(number, within=f"{SWALLOWS}\nheard()\nstopping.raise_if_stopped()\nprint('next')")
     assert (ran.returncode, ran.stdout) == (128 + number, "")
 
 

@@ -114,15 +114,18 @@ class _Watch:
         Thread(target=self._serve, name="stopping", daemon=True).start()
 
     def _serve(self) -> None:
+        # Read to the end of the process: Prefect sends itself the signal again, and Python says so
+        # on stderr where nobody has the other end of the pipe any more.
         with os.fdopen(self._reader, "rb", buffering=0) as signals:
             while (read := signals.read(1)) and read[0] not in (signal.SIGINT, signal.SIGTERM):
                 pass
-        if not read:
-            return
-        self.number = read[0]
+            if read:
+                self.number = read[0]
+                self._end(Stopped(self.number))
+
+    def _end(self, stopped: Stopped) -> None:
         if self.ended.wait(GRACE_SECONDS):
             return
-        stopped = Stopped(self.number)
         try:
             self._clean_up()
             if self.stopped is None:
