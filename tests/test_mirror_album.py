@@ -14,6 +14,7 @@ from flows.mirror_album import mirror_album
 from imgur_mirror.models import Mirrored, Outcome, Strategy
 from tasks.artifact_key import artifact_key
 from tests.support.albums import manifest, stored, without_times
+from tests.support.cases import listing
 from tests.support.imgur import contents, fault, images_served, new_album, put
 from tests.support.prefect_api import artifact, filtered
 from tests.support.waiting import LONG, eventually
@@ -76,6 +77,24 @@ def test_a_later_run_fetches_only_what_is_new(strategy, imgur, downloads):
     assert len(third.having(Outcome.DOWNLOADED)) == 1
     assert images_served(imgur, album) == 13
     assert stored(downloads / album) == contents(imgur, album)
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "files", "bodies"),
+    [("jpeg", "jpg", 1, 1), ("jpg", "jpeg", 1, 1), ("png", "jpg", 2, 2)],
+)
+def test_a_file_follows_the_spelling_of_its_name(before, now, files, bodies, imgur, downloads):
+    """It is renamed and not sent again; what may be another file stays beside it."""
+    album = new_album(imgur, kinds=["jpg"], bytes=3000)
+    (image,) = listing(imgur, album)
+    for extension in (before, now, now):
+        listed = image | {"link": image["link"].replace(".jpg", f".{extension}")}
+        put(imgur, f"albums/{album}", {"kinds": ["jpg"], "bytes": 3000, "images": [listed]})
+        assert mirror_album(album).having(Outcome.FAILED) == ()
+    assert len(stored(downloads / album)) == files
+    (row,) = manifest(downloads / album)["images"]
+    assert row["file"] == f"{image['id']}.{now}"
+    assert images_served(imgur, album) == bodies
 
 
 def test_a_second_run_says_that_nothing_is_new(imgur, downloads, prefect_server):

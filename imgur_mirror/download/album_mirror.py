@@ -10,6 +10,7 @@ from imgur_mirror.download.plan import Plan, Splitting, plan
 from imgur_mirror.models import Album, Download, Mirrored, Outcome, Strategy, Timings
 from imgur_mirror.store import AlbumFolder
 from imgur_mirror.store.manifest import Entry
+from imgur_mirror.store.respelling import respell
 
 __all__ = ["AlbumMirror", "MirrorOptions"]
 
@@ -62,7 +63,9 @@ class AlbumMirror:
         Raises:
             StoreError: where the folder cannot be read or written.
         """
-        entries, files = folder.read_manifest(), folder.files()
+        entries = folder.read_manifest()
+        respell(folder.storage, album.images, entries)
+        files = folder.files()
         damaged = folder.damaged(entries, files) if options.verify else set()
         intact = {name: size for name, size in files.items() if name not in damaged}
         splitting = _splitting(album, folder, options)
