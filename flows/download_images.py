@@ -111,6 +111,7 @@ def _lost(batch: Batch, error: Exception, folder: AlbumFolder) -> tuple[Download
                 outcome=Outcome.FAILED,
                 range_start=piece.offset,
                 error=sentence,
+                retryable=True,
             )
             for piece in batch.byte_ranges
             if piece.offset is not None or (piece.image.id, None) not in known

@@ -10,6 +10,7 @@ __all__ = [
     "join_words",
     "plain",
     "printable",
+    "root_cause",
     "size",
 ]
 
@@ -20,6 +21,16 @@ def printable(text: str, limit: int = 200) -> str:
     visible = "".join(c if c.isprintable() else " " for c in text[: 4 * limit])
     line = " ".join(visible.split())
     return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def root_cause(error: BaseException) -> str:
+    """Return the message at the bottom of a chain of wrapped exceptions."""
+    for _ in range(10):
+        inner = error.__cause__ or error.__context__
+        if inner is None:
+            break
+        error = inner
+    return str(error) or type(error).__name__
 
 
 def plain(text: str) -> str:

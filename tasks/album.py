@@ -6,12 +6,18 @@ from prefect.tasks import Task, task
 from imgur_mirror.api import Address, BadAddress
 from imgur_mirror.models import Album
 from imgur_mirror.settings import Access
+from tasks.log import drop_lines_of
 from tasks.retries import patient
 
 __all__ = ["fetch_account_albums", "fetch_album"]
 
+ALBUM, ACCOUNT = "fetch-album", "fetch-account"
 
-@task(name="fetch-album", task_run_name="{address.id}", cache_policy=NO_CACHE)
+drop_lines_of(ALBUM)
+drop_lines_of(ACCOUNT)
+
+
+@task(name=ALBUM, task_run_name="{address.id}", cache_policy=NO_CACHE)
 def _fetch_album(address: Address, access: Access) -> Album:
     # Imported where it is used: imgurpython brings an HTTP library that not every worker needs.
     from imgur_mirror.api import client
@@ -29,7 +35,7 @@ def fetch_album(address: Address, access: Access) -> Album:
     return task(address, access)
 
 
-@task(name="fetch-account", task_run_name="{address.id}", cache_policy=NO_CACHE)
+@task(name=ACCOUNT, task_run_name="{address.id}", cache_policy=NO_CACHE)
 def _fetch_account_albums(address: Address, access: Access) -> list[str | BadAddress]:
     from imgur_mirror.api import client
 

@@ -1,5 +1,6 @@
 """The flows from the shell: exit status 0, 1 or 2, and a sentence that says what to do."""
 
+import re
 import subprocess
 
 import pytest
@@ -100,6 +101,52 @@ def test_a_missing_client_id_is_status_2(flow, downloads, monkeypatch, capsys):
     monkeypatch.delenv("IMGUR_CLIENT_ID")
     assert main(flow, mirror_headline, ["PdA9Amq"]) == 2
     assert "set IMGUR_CLIENT_ID" in capsys.readouterr().err
+
+
+FORESEEN = {
+    "an image that is refused": {"kind": "status", "status": 403},
+    "an image that fails again and again": {"kind": "status", "status": 503, "times": None},
+    "an image whose connection breaks": {"kind": "reset", "times": None},
+}
+
+
+@pytest.mark.parametrize("strategy", Strategy)
+@pytest.mark.parametrize("case", FORESEEN)
+def test_a_failed_image_is_one_sentence(case, strategy, imgur, downloads):
+    album = new_album(imgur, count=3, bytes=3000)
+    name = next(iter(contents(imgur, album)))
+    put(imgur, f"faults/{name.partition('.')[0]}", FORESEEN[case])
+    ran = shell(album, "--strategy", strategy, "--workers", "2", IMGUR_RETRIES="1")
+    assert ran.returncode == 1
+    assert_one_sentence(ran.stderr, f"{album}: 1 of 3 images failed: {name} (")
+    assert ("Run it again" in ran.stderr) == ("refused" not in case)
+
+
+@pytest.mark.parametrize("kind", ["not-found", "reset", "over-capacity", "success-null"])
+def test_an_album_that_the_api_refuses_is_one_sentence(kind, imgur, downloads):
+    album = new_album(imgur, count=1, bytes=3000)
+    put(imgur, "api-faults", {"path": f"album/{album}", "times": None, "kind": kind})
+    ran = shell(album, IMGUR_RETRIES="1")
+    assert ran.returncode == 1
+    assert_one_sentence(ran.stderr, f"album {album}: ")
+
+
+def test_a_host_that_is_away_is_named_without_the_library_s_words(imgur, downloads):
+    ran = shell("PdA9Amq", IMGUR_RETRIES="0", IMGUR_API_URL="http://127.0.0.1:1")
+    assert ran.returncode == 1
+    assert_one_sentence(ran.stderr, "album PdA9Amq: the Imgur API is not available ([Errno 111]")
+
+
+def assert_one_sentence(said: str, sentence: str) -> None:
+    """The last line alone is of a failure; the others, one a phase, say what is done."""
+    *phases, last = said.splitlines()
+    assert last.startswith(sentence)
+    # Under Dask, Prefect may warn that it is still sending events.
+    assert all(re.match(r"[\d:.]+ \| (INFO|WARNING) ", line) for line in phases), said
+    assert said.count(sentence) == 1
+    assert "Failed(" not in said
+    assert "Pool(" not in said
+    assert len(phases) <= 14
 
 
 def test_a_wrong_call_is_said_in_one_line(downloads):

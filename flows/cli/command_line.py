@@ -4,19 +4,22 @@ import gc
 import logging
 import sys
 from argparse import ArgumentParser
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from enum import Enum
 from typing import Any
 
 from prefect.client.schemas.objects import State
 from prefect.exceptions import ParameterTypeError
 from prefect.flows import Flow
+from prefect.logging.configuration import ensure_logging_setup
 from prefect.utilities.callables import parameter_schema
 from pydantic import ValidationError
 
 from flows.cli.server import ServerError, prefect_api, send_events
 from flows.cli.stopping import Stopped, stoppable
 from flows.support.heartbeat import own_heartbeats
+from flows.support.mirror_flow import IS_LAST
 from imgur_mirror.api import BadAddress, BadCredentials, parse_address
 from imgur_mirror.bulk import check_links, open_source
 from imgur_mirror.settings import BadSettings, Settings, read_settings
@@ -50,7 +53,7 @@ def main(
     except (ParameterTypeError, ValidationError) as error:
         return _fail(_one_line(error), WRONG_CALL)
     try:
-        with stoppable(), prefect_api(), own_heartbeats():
+        with stoppable(), prefect_api(), own_heartbeats(), _said_once():
             state: State[Any] = flow(**checked, return_state=True)  # type: ignore[assignment]
             send_events()
             return _exit_status(state, describe)
@@ -106,6 +109,24 @@ def _exit_status(state: State[Any], describe: Callable[[Any], str]) -> int:
     error = state.result(raise_on_failure=False)
     wrong = isinstance(error, BadAddress | BadSettings | BadCredentials)
     return _fail(state.message or f"the run ended {state.name}", WRONG_CALL if wrong else MISSING)
+
+
+@contextmanager
+def _said_once() -> Iterator[None]:
+    """Keep from the console what `main` prints as its last line; Prefect's server has it too."""
+    ensure_logging_setup()
+    handlers = tuple(logging.getLogger().handlers)
+    for handler in handlers:
+        handler.addFilter(_is_not_last)
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            handler.removeFilter(_is_not_last)
+
+
+def _is_not_last(record: logging.LogRecord) -> bool:
+    return not getattr(record, IS_LAST, False)
 
 
 def _fail(sentence: str, status: int) -> int:

@@ -18,7 +18,10 @@ from imgur_mirror.models import Mirrored
 from imgur_mirror.settings import BadSettings
 from imgur_mirror.store import StoreError
 
-__all__ = ["Incomplete", "mirror_flow"]
+__all__ = ["IS_LAST", "Incomplete", "mirror_flow"]
+
+IS_LAST = "is_last_of_command"
+"""Marks the record of why a command's own flow failed, which the command itself says as well."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -68,14 +71,21 @@ def _log_why(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None
     """Log the message of a run's last state as an error; the engine has it among its own words."""
     # A worker runs this for a crashed run in another process, whose logging is not set up yet.
     ensure_logging_setup()
-    flow_run_logger(flow_run, flow).error(state.message or f"the run ended {state.name}")
+    last = {IS_LAST: flow_run.parent_task_run_id is None}
+    message = state.message or f"the run ended {state.name}"
+    flow_run_logger(flow_run, flow).error(message, extra=last)
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    """Drop the engine's traceback of an error that a flow returned as its state."""
+    """Drop what `_log_why` says: the engine's last state of a failure, and its traceback."""
+    message = record.getMessage()
+    if message.startswith(("Running hook '_log_why'", "Hook '_log_why' finished")):
+        return False
+    if message.startswith("Finished in state Failed("):
+        return False
     error = record.exc_info[1] if record.exc_info else None
     returned = isinstance(error, (*EXPECTED, FailedRun))
-    return not (returned and record.getMessage().startswith("Engine execution"))
+    return not (returned and message.startswith("Engine execution"))
 
 
 logging.getLogger("prefect.flow_runs").addFilter(_is_news)

@@ -26,10 +26,10 @@ from imgur_mirror.api.errors import (
 )
 from imgur_mirror.api.parsing import album_of, album_of_one, positive_int
 from imgur_mirror.api.responses import Problem, Response, data_of, objects
-from imgur_mirror.api.transport import FAILURES, Transport, root_cause
+from imgur_mirror.api.transport import FAILURES, Transport
 from imgur_mirror.models import Album
 from imgur_mirror.settings import Access
-from imgur_mirror.text import printable
+from imgur_mirror.text import printable, root_cause
 
 __all__ = ["Imgur", "fetch_account_albums", "fetch_album"]
 

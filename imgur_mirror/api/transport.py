@@ -11,7 +11,7 @@ from imgur_mirror.api.responses import MAX_RESPONSE_BYTES, Response
 from imgur_mirror.http import API_HEADERS, origin
 from imgur_mirror.http.requests_session import new_session
 
-__all__ = ["FAILURES", "Transport", "root_cause"]
+__all__ = ["FAILURES", "Transport"]
 
 FAILURES = (OSError, urllib3.exceptions.HTTPError)
 """What `Transport.send` raises when there is no response, or only the beginning of one."""
@@ -69,13 +69,3 @@ def _body(response: requests.Response, deadline: float) -> bytes | None:
         if time.monotonic() > deadline:
             raise requests.Timeout("the answer does not come to an end")
     return bytes(body)
-
-
-def root_cause(error: BaseException) -> str:
-    """Return the message at the bottom of a chain of wrapped exceptions."""
-    for _ in range(10):
-        inner = error.__cause__ or error.__context__
-        if inner is None:
-            break
-        error = inner
-    return str(error) or type(error).__name__

@@ -4,7 +4,7 @@ import logging
 
 from imgur_mirror.http.allowed_hosts import RefusedAddress
 from imgur_mirror.store import StoreError
-from imgur_mirror.text import printable
+from imgur_mirror.text import printable, root_cause
 
 __all__ = [
     "FAILURES",
@@ -36,9 +36,9 @@ FAILURES: tuple[type[Exception], ...] = (TransferError, StoreError, RefusedAddre
 
 def connection_failure(error: Exception) -> str:
     """Say what broke on the connection, without the nested errors of the HTTP library."""
-    text = printable(str(error))
+    text = printable(root_cause(error))
     name = type(error).__name__
-    return f"the connection failed: {name}{f': {text}' if text else ''}"
+    return f"the connection failed: {name}{f': {text}' if text != name else ''}"
 
 
 def unexpected(error: Exception) -> TransferError:

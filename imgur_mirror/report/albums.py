@@ -44,13 +44,18 @@ def summary_headline(results: Sequence[AlbumResult]) -> str:
         len(result.mirrored.having(Outcome.DOWNLOADED)) for result in results if result.mirrored
     )
     line = f"{counted(len(results), 'album')}, {counted(fetched, 'new image')}"
-    errors = [f"{result.album}: {result.error}" for result in results if result.error]
+    errors = [_named(result.album, result.error) for result in results if result.error]
     notes = [note for result in results for note in _notes(result)]
     if not errors:
         return "; ".join([f"{line}, all there", *notes])
     are = "is" if len(errors) == 1 else "are"
     incomplete = f"{counted(len(errors), 'album')} {are} not complete"
     return "; ".join([line, f"{incomplete}: {join_some(errors, MAX_ERRORS, '; ')}", *notes])
+
+
+def _named(album: str, error: str) -> str:
+    """Begin an error with its album, once, and leave out the full stop."""
+    return f"{album}: {error.removeprefix(f'{album}: ').rstrip('.')}"
 
 
 def _notes(result: AlbumResult) -> Iterator[str]:
