@@ -16,7 +16,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from imgur_mirror.http.allowed_hosts import check_address, is_listed_with_port, origin
-from imgur_mirror.http.headers import IMAGE_HEADERS
+from imgur_mirror.http.headers import IMAGE_HEADERS, MAX_HEADER_BYTES, MAX_HEADERS
 from imgur_mirror.settings import Wire
 
 __all__ = ["SharedConnections", "connections", "shared_connections"]
@@ -74,6 +74,8 @@ async def connections(wire: Wire) -> AsyncIterator[None]:
         auto_decompress=False,
         timeout=timeout,
         read_bufsize=_READ_BUFFER,
+        max_field_size=MAX_HEADER_BYTES,
+        max_headers=MAX_HEADERS,
         middlewares=[_send_once],
     ) as session:
         _loops[loop] = SharedConnections(session)

@@ -7,6 +7,8 @@ from importlib.metadata import version
 __all__ = [
     "API_HEADERS",
     "IMAGE_HEADERS",
+    "MAX_HEADERS",
+    "MAX_HEADER_BYTES",
     "content_length",
     "content_range",
     "etag_of",
@@ -33,6 +35,12 @@ API_HEADERS = {
 }
 """What every request to the API sends."""
 
+MAX_HEADER_BYTES = 65536
+"""Bytes of one header at most; policies and cookies are often of 8 kB and more."""
+
+MAX_HEADERS = 1000
+"""Headers of one response at most."""
+
 # Digits are bounded, since Python refuses to read numbers of thousands of them.
 _NUMBER = re.compile(r"[0-9]{1,18}")
 _CONTENT_RANGE = re.compile(r"bytes (?:([0-9]{1,18})-([0-9]{1,18})|\*)/([0-9]{1,18}|\*)")
@@ -43,9 +51,13 @@ _STRONG_ETAG = re.compile(r'"[!#-~]{1,200}"')
 
 
 def content_length(headers: Mapping[str, str]) -> int | None:
-    """Return the bytes that `Content-Length` announces; None where it is missing or no number."""
-    value = headers.get("Content-Length", "")
-    return int(value) if _NUMBER.fullmatch(value) else None
+    """Return the bytes that `Content-Length` announces; None where it is missing or no number.
+
+    Some hosts say the same number twice (RFC 9110, section 8.6).
+    """
+    values = {value.strip() for value in headers.get("Content-Length", "").split(",")}
+    value = values.pop()
+    return int(value) if not values and _NUMBER.fullmatch(value) else None
 
 
 def content_range(headers: Mapping[str, str]) -> tuple[int | None, int | None, int | None]:

@@ -9,6 +9,7 @@ import socket
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from http.client import HTTPResponse
 from http.cookiejar import DefaultCookiePolicy
 
 import requests
@@ -19,11 +20,15 @@ from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
 from imgur_mirror.http.allowed_hosts import is_listed_with_port, resolve
 from imgur_mirror.http.headers import IMAGE_HEADERS
+from imgur_mirror.http.responses import FinalResponse
 from imgur_mirror.settings import Wire
 
-__all__ = ["new_session", "thread_session"]
+__all__ = ["get", "new_session", "thread_session"]
 
 _local = threading.local()
+
+_TARGET = "X-Request-Target"
+"""Carries what a request asks for to its connection, which takes the header out."""
 
 
 def thread_session(wire: Wire) -> requests.Session:
@@ -55,6 +60,27 @@ def new_session(headers: Mapping[str, str], hosts: Sequence[str]) -> requests.Se
     return session
 
 
+def get(
+    session: requests.Session,
+    url: str,
+    headers: Mapping[str, str],
+    proxy: str | None,
+    timeout: tuple[float, float],
+) -> requests.Response:
+    """Send a request for exactly this URL; the response's body is left to be read."""
+    request = session.prepare_request(requests.Request("GET", url, headers=headers))
+    if url.isascii():
+        # As requests has it, some escapes are written otherwise: another address to a cache.
+        request.url = url
+    return session.send(
+        request,
+        stream=True,
+        allow_redirects=False,
+        proxies={"http": proxy, "https": proxy} if proxy else {},
+        timeout=timeout,
+    )
+
+
 class _Session(requests.Session):
     def get_redirect_target(self, *_: object) -> None:
         """Return None for every response: requests reads a redirect's body, however long it is."""
@@ -73,14 +99,19 @@ class _CheckedAdapter(HTTPAdapter):
         super().init_poolmanager(connections, maxsize, block, **pool_kwargs)
         self.poolmanager.pool_classes_by_scheme = _checked_pools(self._hosts)
 
+    def add_headers(self, request: requests.PreparedRequest, **_: object) -> None:
+        # urllib3 writes the escapes of a URL in its own way before the connection has it.
+        request.headers[_TARGET] = request.path_url
+
 
 def _checked_pools(hosts: tuple[str, ...]) -> dict[str, type[HTTPConnectionPool]]:
     """Return pools by scheme; urllib3 makes a pool's connections from its class alone."""
 
-    class PlainConnection(_CheckedConnection, HTTPConnection):
+    # What is passed on, whatever it is, needs no more precise a type.
+    class PlainConnection(_CheckedConnection, HTTPConnection):  # type: ignore[misc]
         trusted = hosts
 
-    class SecureConnection(_CheckedConnection, HTTPSConnection):
+    class SecureConnection(_CheckedConnection, HTTPSConnection):  # type: ignore[misc]
         trusted = hosts
 
     class PlainPool(HTTPConnectionPool):
@@ -95,9 +126,24 @@ def _checked_pools(hosts: tuple[str, ...]) -> dict[str, type[HTTPConnectionPool]
 class _CheckedConnection:
     """Mixed into a connection of urllib3: resolves and checks the host, then connects as usual."""
 
+    response_class: type[HTTPResponse] = FinalResponse
     trusted: tuple[str, ...]
     _dns_host: str
     port: int
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        body: object = None,
+        headers: Mapping[str, str] | None = None,
+        **options: object,
+    ) -> None:
+        sent = dict(headers or {})
+        target = sent.pop(_TARGET, url)
+        # A proxy is asked for a whole URL.
+        asked = target if url.startswith("/") else url
+        super().request(method, asked, body, sent, **options)  # type: ignore[misc]
 
     def _new_conn(self) -> socket.socket:
         name = self._dns_host
