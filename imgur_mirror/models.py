@@ -31,6 +31,8 @@ class Outcome(StrEnum):
 
     `BYTE_RANGE` is the outcome of a part of an image: its bytes are stored, or were left to the
     worker of the first part. What became of the image stands in the row of another of its ranges.
+    `HELD` is in journals alone: a new version is there whole, beside the file that it will replace
+    when the run ends.
     """
 
     DOWNLOADED = "downloaded"
@@ -38,6 +40,7 @@ class Outcome(StrEnum):
     GONE = "gone"
     FAILED = "failed"
     BYTE_RANGE = "piece"
+    HELD = "held"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

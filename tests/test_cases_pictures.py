@@ -22,7 +22,7 @@ from flows.cli.command_line import main
 from flows.mirror_album import mirror_album
 from flows.mirror_many import described, mirror_many
 from imgur_mirror.models import Mirrored, Strategy
-from imgur_mirror.report.album import headline
+from imgur_mirror.report import mirror_headline
 from standin.pictures import Picture, draw
 from tests.support.albums import manifest, stored
 from tests.support.cases import list_album, listing, read_cases, scripted
@@ -33,7 +33,7 @@ pytestmark = [pytest.mark.usefixtures("prefect_server"), pytest.mark.slow]
 
 SMALL, LARGE = 30_000, 600_000
 PIECES = 1 << 16
-WORKERS, GROUP = 8, 14
+WORKERS, GROUP = 8, 12
 """So many images of like size are few enough for that many workers to share each."""
 
 WHOLE = "whole"
@@ -483,7 +483,9 @@ def status(flow, described, *arguments):
 
 
 def mirror(album, strategy, *options):
-    return status(mirror_album, headline, album, "--strategy", strategy, "--workers", 4, *options)
+    return status(
+        mirror_album, mirror_headline, album, "--strategy", strategy, "--workers", 4, *options
+    )
 
 
 def rows_of(downloads, album):

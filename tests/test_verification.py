@@ -42,10 +42,6 @@ def test_what_vouches_for_it(facts, evidence):
     assert verify(came(**facts)) == Verified(evidence, "image/jpeg")
 
 
-def test_an_unknown_kind_is_taken_on_the_etags_word_alone():
-    assert verify(came(head=TEXT, etag=f'"{MD5}"')) == Verified("etag", None)
-
-
 def test_another_etag_than_the_digest_is_fetched_once_more():
     assert verify(came(etag=f'"{OTHER}"')) == Refetch()
 
@@ -60,6 +56,8 @@ def test_another_etag_than_the_digest_is_fetched_once_more():
         ({"expected_size": None}, "nothing tells whether the body is whole"),
         ({"expected_size": None, "listed_size": 1001}, "nothing tells whether the body is whole"),
         ({"head": TEXT}, "no picture or video of a known kind"),
+        ({"head": TEXT, "etag": f'"{MD5}"'}, "no picture or video of a known kind"),
+        ({"head": b"<html>".ljust(64), "redirected": True}, "redirects to an HTML page"),
         ({"head": TEXT, "etag": f'"{OTHER}"', "earlier_md5": MD5}, "no picture or video"),
     ],
 )
@@ -74,6 +72,13 @@ def test_the_beginning_of_the_image_is_kept():
     decision = verify(came(size=999, etag=f'"{OTHER}"'))
     assert str(decision.error) == "the body is short: 999 of 1000 bytes"
     assert decision.resumable
+
+
+def test_the_picture_for_blocked_countries_says_so_and_is_not_tried_again():
+    blocked = "f953f499c9824953791551bfef65fe61"
+    decision = verify(came(md5=blocked, etag=f'"{blocked}"'))
+    assert "blocked where this runs" in str(decision.error)
+    assert not isinstance(decision.error, RetryableError)
 
 
 def test_the_picture_for_removed_images_says_that_it_is_gone():

@@ -23,6 +23,8 @@ from imgur_mirror.bulk.shard import Shard
 from imgur_mirror.bulk.shard_notes import noted_albums, write_album_note
 from imgur_mirror.bulk.shard_rows import report_rows
 from imgur_mirror.download import AlbumMirror, Batch, MirrorOptions
+from imgur_mirror.download.settling import settle
+from imgur_mirror.download.substitutes import is_blocked
 from imgur_mirror.models import Album, ByteRange, Download, Image, Outcome, Strategy
 from imgur_mirror.settings import Wire
 from imgur_mirror.store import AlbumFolder, RunState, album_folder, os_errors_as_store_errors
@@ -218,8 +220,11 @@ class ShardRun:
         if missing:
             fetch = Fetch(self._folder, missing, self._state.next_batch())
             yield fetch
-            rows = [self._gone_but_damaged(row) for row in fetch.outcomes]
-            self._images |= {row.name: self._with_earlier(self._own, row) for row in rows}
+            rows = settle(self._folder, {row.name: row for row in fetch.outcomes}, {})
+            self._images |= {
+                name: self._with_earlier(self._own, self._gone_but_damaged(row))
+                for name, row in rows.items()
+            }
 
     def _gone_but_damaged(self, row: Download) -> Download:
         if row.outcome is not Outcome.GONE or row.name not in self._damaged:
@@ -294,7 +299,7 @@ class ShardRun:
 
 def _is_final(row: Download, size: int | None, retry_gone: bool) -> bool:
     """Tell whether an outcome still holds, given the bytes of the file that is there."""
-    stored = row.outcome in (Outcome.DOWNLOADED, Outcome.UNCHANGED)
+    stored = row.outcome in (Outcome.DOWNLOADED, Outcome.UNCHANGED) and not is_blocked(row.md5)
     gone = row.outcome is Outcome.GONE and not retry_gone
     return gone or (stored and size == row.bytes)
 

@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 import aiohttp
+from yarl import URL
 
 from imgur_mirror.download.actions import Action, Ask, Commit, Done, GiveUp, ReadBody
 from imgur_mirror.download.attempt import MAX_DRAINED, FetchAttempt
@@ -24,7 +25,7 @@ __all__ = ["fetch_batch_async", "run_with_connections"]
 IMAGES_EACH = 2
 """Images of one connection: one on the wire, and one that is committed meanwhile."""
 
-T = TypeVar("T")
+R = TypeVar("R")
 
 
 async def fetch_batch_async(
@@ -48,10 +49,10 @@ async def fetch_batch_async(
         return run.outcomes()
 
 
-def run_with_connections(wire: Wire, main: Coroutine[Any, Any, T]) -> T:
+def run_with_connections(wire: Wire, main: Coroutine[Any, Any, R]) -> R:
     """Run a coroutine that fetches batches on an event loop of its own, and return its result."""
 
-    async def run() -> T:
+    async def run() -> R:
         async with connections(wire):
             return await main
 
@@ -95,12 +96,15 @@ async def _fetch(
 
 
 async def _commit(work: Commit, attempt: FetchAttempt, run: BatchRun) -> Ask | Done:
-    """Wait for the commit, after a cancellation too: until then its file has to stay open."""
-    committed = commit_async(work, attempt.spec.folder, run.record)
+    return await _ended(commit_async(work, attempt.spec.folder, run.record))
+
+
+async def _ended(future: "asyncio.Future[R]") -> R:
+    """Wait for a thread, after a cancellation too: until then the attempt's file stays open."""
     try:
-        return await asyncio.shield(committed)
+        return await asyncio.shield(future)
     except asyncio.CancelledError:
-        await asyncio.wait([committed])
+        await asyncio.wait([future])
         raise
 
 
@@ -112,8 +116,23 @@ async def _wait(run: BatchRun) -> None:
 async def _ask(
     session: aiohttp.ClientSession, attempt: FetchAttempt, ask: Ask, run: BatchRun
 ) -> Action:
+    try:
+        return await _ask_here(session, attempt, ask, run)
+    except aiohttp.ClientResponseError:
+        # It takes no head that says its length twice, which the other library understands.
+        from imgur_mirror.download.requests_client import ask_once
+
+        await _wait(run)
+        asked = asyncio.to_thread(ask_once, attempt, ask, run)
+        return await _ended(asyncio.ensure_future(asked))
+
+
+async def _ask_here(
+    session: aiohttp.ClientSession, attempt: FetchAttempt, ask: Ask, run: BatchRun
+) -> Action:
     async with session.get(
-        ask.url,
+        # As it is written: of some escapes yarl makes another address to a cache.
+        URL(ask.url, encoded=True) if ask.url.isascii() else ask.url,
         headers=attempt.headers(ask),
         allow_redirects=False,
         proxy=run.proxies.of(ask.url),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from imgur_mirror.download.plan import Plan, Splitting, plan
+from imgur_mirror.download.settling import no_pictures, settle_album, suspects
 from imgur_mirror.models import Album, Download, Mirrored, Outcome, Strategy, Timings
 from imgur_mirror.store import AlbumFolder
 from imgur_mirror.store.manifest import Entry
@@ -16,6 +17,7 @@ __all__ = ["AlbumMirror", "MirrorOptions"]
 
 DECIDING = (
     Outcome.DOWNLOADED,
+    Outcome.HELD,
     Outcome.UNCHANGED,
     Outcome.GONE,
     Outcome.FAILED,
@@ -44,8 +46,8 @@ class MirrorOptions:
 class AlbumMirror:
     """One run that mirrors an album: `prepare` it, download its `plan`, then `finish` it.
 
-    `damaged` are the names of stored files that are not as the manifest says, `lost` the failures
-    of those whose images are no longer in the album.
+    `damaged` are the names of stored files that are not as the manifest says, or no pictures at
+    all; `lost` the failures of those whose images are no longer in the album.
     """
 
     album: Album
@@ -65,13 +67,13 @@ class AlbumMirror:
         """
         entries = folder.read_manifest()
         respell(folder.storage, album.images, entries)
-        files = folder.files()
-        damaged = folder.damaged(entries, files) if options.verify else set()
-        intact = {name: size for name, size in files.items() if name not in damaged}
+        files, damaged = folder.files(), suspects(album, entries)
+        if options.verify:
+            damaged |= folder.damaged(entries, files) | no_pictures(folder, entries, files)
         splitting = _splitting(album, folder, options)
-        todo = plan(album, entries, intact, options.max_task_runs, splitting)
+        todo = plan(album, entries, files, options.max_task_runs, splitting, damaged)
         folder.sweep(image.name for image in todo.images)
-        lost = _damaged_and_unlisted(album, entries.values(), damaged)
+        lost = _damaged_and_unlisted(album, entries.values(), damaged) if options.verify else ()
         return cls(album, folder, options, todo, damaged, lost, time.time())
 
     def finish(self, outcomes: Iterable[Download]) -> Mirrored:
@@ -81,9 +83,8 @@ class AlbumMirror:
             StoreError: where the folder cannot be written.
         """
         rows = self._by_image((*self.plan.settled, *outcomes))
-        downloads = (*(rows[image.id] for image in self.album.images), *self.lost)
-        self.folder.sweep(row.name for row in downloads if row.outcome is Outcome.FAILED)
-        self.folder.write_manifest(self.album, downloads)
+        listed = settle_album(self.album, self.folder, rows)
+        downloads = (*listed, *self.lost)
         return Mirrored(
             album=self.album,
             strategy=self.options.strategy,

@@ -24,6 +24,7 @@ from imgur_mirror.http import LONGEST_PAUSE, RefusedAddress, backoff, retry_afte
 from imgur_mirror.models import ByteRange, Download, Image, Outcome
 from imgur_mirror.settings import Wire
 from imgur_mirror.store import AlbumFolder, StoreAway, StoreError
+from imgur_mirror.store.partial_file import PartialFile
 
 __all__ = ["BLOCK", "MAX_DRAINED", "FetchAttempt", "FetchSpec"]
 
@@ -67,6 +68,7 @@ class FetchAttempt(ABC):
         self._asked = 0.0
         self._first_byte: float | None = None
         self._received = 0
+        self._redirected = False
 
     def __enter__(self) -> Self:
         return self
@@ -118,6 +120,7 @@ class FetchAttempt(ABC):
             StoreError: where the store cannot be written.
         """
         self._first_byte = time.time() - self._asked
+        self._redirected = ask.redirects > 0
         try:
             if status in REDIRECTS:
                 location = headers.get("Location", "")
@@ -175,6 +178,24 @@ class FetchAttempt(ABC):
         """
 
     # Outcomes
+
+    def _put(self, part: PartialFile) -> Outcome:
+        """Commit what was verified; under a name of its own where a file lies under the image's.
+
+        Only the end of the run tells whether it is the one substitute for every image.
+        """
+        if self._is_name_taken():
+            part.hold()
+            return Outcome.HELD
+        part.commit()
+        return Outcome.DOWNLOADED
+
+    def _is_name_taken(self) -> bool:
+        folder = self.spec.folder
+        # An object store was asked before the batch began.
+        if self.spec.existing_md5 is not None or not folder.capabilities.local:
+            return self.spec.existing_md5 is not None
+        return folder.storage.stat(self.image.name) is not None
 
     @abstractmethod
     def _discard(self) -> None:

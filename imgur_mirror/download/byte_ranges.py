@@ -120,16 +120,15 @@ class ByteRangeAttempt(FetchAttempt):
         file = self._fetched()
         match verify(file):
             case Verified(evidence, media_type):
-                self._part.commit()
-                downloaded = replace(
-                    self._row(Outcome.DOWNLOADED),
+                stored = replace(
+                    self._row(self._put(self._part)),
                     bytes=file.size,
                     md5=file.md5,
                     etag=file.etag,
                     type=media_type,
                     verified=evidence,
                 )
-                return Done(downloaded)
+                return Done(stored)
             case _:
                 # The whole image tells why: damaged on the way, an ETag that is no digest, or
                 # no picture.

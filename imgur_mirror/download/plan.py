@@ -2,7 +2,7 @@
 
 import heapq
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
@@ -62,12 +62,13 @@ def plan(
     files: Mapping[str, int],
     max_task_runs: int,
     splitting: Splitting | None = None,
+    damaged: Container[str] = (),
 ) -> Plan:
     """Divide what the store lacks into at most `max_task_runs` batches of about equal bytes.
 
     `entries` is what the manifest vouches for, by image id; `files` the bytes of each file that
-    lies in the folder, by name. Largest first: one large image at the end of a run is what every
-    worker but one would wait for.
+    lies in the folder, by name, and `damaged` those of them that are not to be trusted. Largest
+    first: one large image at the end of a run is what every worker but one would wait for.
     """
     settled: list[Download] = []
     wanted: list[ByteRange] = []
@@ -75,7 +76,7 @@ def plan(
         entry = entries.get(image.id)
         if image.unsafe is not None:
             settled.append(_refused(image))
-        elif entry is not None and _is_unchanged(image, entry, files):
+        elif entry and image.name not in damaged and _is_unchanged(image, entry, files):
             settled.append(_unchanged(entry))
         else:
             wanted.append(ByteRange(image, file_exists=image.name in files))

@@ -17,12 +17,13 @@ from imgur_mirror.download.actions import Action, Ask, Commit, Done, GiveUp, Rea
 from imgur_mirror.download.attempt import BLOCK, MAX_DRAINED, FetchAttempt
 from imgur_mirror.download.batch import Batch, BatchRun
 from imgur_mirror.download.committer import commit
-from imgur_mirror.http.requests_session import thread_session
+from imgur_mirror.download.errors import RetryableError, connection_failure
+from imgur_mirror.http.requests_session import get, thread_session
 from imgur_mirror.models import Download
 from imgur_mirror.settings import Wire
 from imgur_mirror.store import AlbumFolder
 
-__all__ = ["fetch_batch"]
+__all__ = ["ask_once", "fetch_batch"]
 
 LIBRARY_ERRORS = (requests.RequestException, urllib3.exceptions.HTTPError)
 
@@ -46,6 +47,18 @@ def fetch_batch(
         return run.outcomes()
 
 
+def ask_once(attempt: FetchAttempt, ask: Ask, run: BatchRun) -> Action:
+    """Send one request for who fetches with another library; blocks.
+
+    Raises:
+        RetryableError: where the connection fails, besides what the attempt raises.
+    """
+    try:
+        return _ask(thread_session(attempt.spec.wire), attempt, ask, run)
+    except LIBRARY_ERRORS as error:
+        raise RetryableError(connection_failure(error)) from error
+
+
 def _fetch(session: requests.Session, attempt: FetchAttempt, run: BatchRun) -> None:
     action: Action = attempt.start()
     while not isinstance(action, Done):
@@ -67,14 +80,8 @@ def _wait(run: BatchRun) -> None:
 def _ask(session: requests.Session, attempt: FetchAttempt, ask: Ask, run: BatchRun) -> Action:
     wire = attempt.spec.wire
     proxy = run.proxies.of(ask.url)
-    response = session.get(
-        ask.url,
-        headers=attempt.headers(ask),
-        proxies={"http": proxy, "https": proxy} if proxy else {},
-        stream=True,
-        allow_redirects=False,
-        timeout=(wire.connect_timeout, wire.read_timeout),
-    )
+    timeout = wire.connect_timeout, wire.read_timeout
+    response = get(session, ask.url, attempt.headers(ask), proxy, timeout)
     # A connection whose response was read to its end is back in its pool before it is closed.
     with closing(response):
         action = attempt.accept(ask, response.status_code, response.headers)

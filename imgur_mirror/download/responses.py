@@ -15,6 +15,12 @@ MAX_REDIRECTS = 5
 REMOVED = "removed.png"
 """The file that Imgur redirects to for images that were removed."""
 
+CHANGING = frozenset({
+    "aes128gcm", "br", "bzip2", "compress", "dcb", "dcz", "deflate", "exi", "gzip", "lzma",
+    "pack200-gzip", "xz", "zstd",
+})  # fmt: skip
+"""Codings that change bytes. Hosts send other words as well, over bytes that are as they were."""
+
 
 def followed(ask: Ask, location: str, hosts: Sequence[str]) -> Ask:
     """Return the request that a redirect leads to.
@@ -54,17 +60,23 @@ def refusal(status: int) -> TransferError:
     """Return what a status means that brings no bytes, and asks for no pause."""
     if status in (404, 410):
         return Gone(f"Imgur answered {status}")
-    kind = RetryableError if status in (408, 425) or status >= 500 else TransferError
+    if status == 451:
+        return TransferError(
+            "the image host answered 451: for legal reasons it does not serve this image where "
+            "this runs"
+        )
+    # What is accepted, or has no content yet, may come the next time.
+    retryable = status in (408, 425) or status >= 500 or 200 <= status < 300
+    kind = RetryableError if retryable else TransferError
     return kind(f"the image host answered {status}")
 
 
 def check_body(headers: Mapping[str, str]) -> None:
     """Raise `TransferError` where the headers of a body say that it is not the image's bytes."""
-    encoding = headers.get("Content-Encoding", "identity").strip().lower()
-    if encoding not in ("", "identity"):
+    encoding = headers.get("Content-Encoding", "").strip().lower()
+    codings = {coding.strip().removeprefix("x-") for coding in encoding.split(",")}
+    if codings & CHANGING:
         raise TransferError(f"the body is encoded as {encoding!r:.40}, which was not asked for")
-    if headers.get("Content-Type", "").lower().startswith("text/html"):
-        raise RetryableError("an HTML page came instead of a picture")
 
 
 def check_size(size: int | None, max_bytes: int) -> None:

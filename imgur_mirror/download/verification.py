@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from imgur_mirror.download.errors import Gone, RetryableError, TransferError
 from imgur_mirror.download.media_types import is_html, media_type_of
+from imgur_mirror.download.substitutes import BLOCKED, is_blocked
 from imgur_mirror.http import md5_in_etag
 
 __all__ = ["REMOVED_MD5", "FetchedFile", "Refetch", "Reject", "Verified", "verify"]
@@ -22,8 +23,9 @@ class FetchedFile:
     """What is known of a file that came.
 
     `head` are its first 64 bytes. The response announced `expected_size` and `etag`, and with
-    `chunked` it marked the end of its body. `listed_size` is the API's, and `earlier_md5` the MD5
-    of a fetch before this one, of which the ETag said another. Sizes are in bytes.
+    `chunked` it marked the end of its body; `redirected`: it was not the one to the image's link.
+    `listed_size` is the API's, and `earlier_md5` the MD5 of a fetch before this one, of which the
+    ETag said another. Sizes are in bytes.
     """
 
     size: int
@@ -32,6 +34,7 @@ class FetchedFile:
     expected_size: int | None
     etag: str | None
     chunked: bool = False
+    redirected: bool = False
     listed_size: int | None = None
     earlier_md5: str | None = None
 
@@ -89,6 +92,10 @@ def _is_complete(file: FetchedFile) -> Reject | None:
 def _is_no_substitute(file: FetchedFile) -> Reject | None:
     if file.md5 == REMOVED_MD5:
         return Reject(Gone("Imgur sent its picture for removed images"))
+    if is_blocked(file.md5):
+        return Reject(TransferError(BLOCKED))
+    if is_html(file.head) and file.redirected:
+        return Reject(RetryableError("the image host redirects to an HTML page"))
     if is_html(file.head):
         return Reject(RetryableError("an HTML page came instead of a picture"))
     return None
@@ -116,7 +123,7 @@ def _has_known_end(file: FetchedFile) -> Reject | None:
 
 
 def _has_known_media_type(file: FetchedFile) -> Reject | None:
-    if file.evidence == "etag" or media_type_of(file.head) is not None:
+    if media_type_of(file.head) is not None:
         return None
     return Reject(RetryableError("what came is no picture or video of a known kind"))
 

@@ -9,6 +9,7 @@ from imgur_mirror.download.attempt import FetchAttempt, FetchSpec
 from imgur_mirror.download.errors import RetryableError
 from imgur_mirror.download.media_types import media_type_of
 from imgur_mirror.download.responses import check_size
+from imgur_mirror.download.substitutes import is_blocked
 from imgur_mirror.download.verification import FetchedFile, Refetch, Reject, Verified, verify
 from imgur_mirror.http import content_length, content_range, etag_of, is_strong_etag
 from imgur_mirror.models import Download, Outcome
@@ -92,11 +93,12 @@ class WholeFileAttempt(FetchAttempt):
                 return self._take_whole(headers)
 
     def _take_whole(self, headers: Mapping[str, str]) -> ReadBody:
-        size, etag = content_length(headers), etag_of(headers)
+        chunked = "chunked" in headers.get("Transfer-Encoding", "").lower()
+        # Of a body in chunks a length says nothing (RFC 9112, section 6.3).
+        size, etag = None if chunked else content_length(headers), etag_of(headers)
         self._check_size(size)
         if size == 0:
             raise RetryableError("the body is empty")
-        chunked = "chunked" in headers.get("Transfer-Encoding", "").lower()
         self._announced = _Announced(size, etag, chunked)
         self._existing_md5 = None
         worth_keeping = size is None or size > RESUMABLE
@@ -149,8 +151,7 @@ class WholeFileAttempt(FetchAttempt):
                     self._part.discard()
                 raise error
             case Verified() as verified:
-                self._part.commit()
-                return Done(self._downloaded(verified))
+                return Done(self._stored(self._put(self._part), verified))
 
     def _fetched(self) -> FetchedFile:
         return FetchedFile(
@@ -160,13 +161,14 @@ class WholeFileAttempt(FetchAttempt):
             expected_size=self._announced.size,
             etag=self._announced.etag,
             chunked=self._announced.chunked,
+            redirected=self._redirected,
             listed_size=self.image.size,
             earlier_md5=self._earlier_md5,
         )
 
-    def _downloaded(self, verified: Verified) -> Download:
+    def _stored(self, outcome: Outcome, verified: Verified) -> Download:
         return replace(
-            self._row(Outcome.DOWNLOADED),
+            self._row(outcome),
             bytes=self._part.size,
             md5=self._part.md5,
             etag=self._announced.etag,
@@ -174,8 +176,12 @@ class WholeFileAttempt(FetchAttempt):
             verified=verified.evidence,
         )
 
-    def _keep_existing(self) -> Done:
+    def _keep_existing(self) -> Ask | Done:
         size, head = self.spec.folder.beginning(self.image.name)
+        if media_type_of(head) is None or is_blocked(self._existing_md5):
+            # The host has it as well, and yet it is no image.
+            self._existing_md5 = None
+            return self._restart()
         unchanged = replace(
             self._row(Outcome.UNCHANGED),
             bytes=size,

@@ -20,7 +20,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Self
 
-from imgur_mirror.models import Album, Download, Image
+from imgur_mirror.models import Album, Download, Image, Outcome
 from imgur_mirror.store.errors import StoreError, os_errors_as_store_errors
 from imgur_mirror.store.fs import locked
 from imgur_mirror.store.journal import Outcomes, outcomes_in
@@ -35,7 +35,7 @@ from imgur_mirror.store.manifest import (
     ordered,
     set_aside,
 )
-from imgur_mirror.store.partial_file import ExclusiveFile, SharedFile
+from imgur_mirror.store.partial_file import ExclusiveFile, SharedFile, held_name
 from imgur_mirror.store.run_state import STALE, RunState, dead_runs
 from imgur_mirror.store.storage import Capabilities, Storage, Stored, StoredFile
 
@@ -192,6 +192,14 @@ class AlbumFolder:
         """Return a file next to the album's folder, by its path from there."""
         return StoredFile(self.storage.parent, "/".join(parts))
 
+    def take_held(self, name: str) -> None:
+        """Give a file its name that this run holds, in place of the one that is there."""
+        self.storage.rename(held_name(self.run, name), name)
+
+    def remove(self, names: Sequence[str]) -> None:
+        """Remove files that this run stored, and should not have."""
+        self.storage.delete(names)
+
     def erase(self) -> None:
         """Remove the folder with all that is in it."""
         self.storage.erase()
@@ -284,9 +292,13 @@ class AlbumFolder:
         with self.storage.locked():
             return self._vouched(self._dead_runs())
 
-    def write_manifest(self, album: Album, downloads: Iterable[Download]) -> None:
+    def write_manifest(
+        self, album: Album, downloads: Sequence[Download], forgotten: Iterable[str] = ()
+    ) -> None:
         """Vouch for the outcomes of this run, then forget the journals of it and of dead runs.
 
+        Nothing is vouched for any more of images whose ids are `forgotten`. Of one that failed, the
+        listing stays as it was when its file came: the next run sees what has changed since.
         What another run entered meanwhile stays; images that left the album stay as well, with
         `listed` false. In a store that cannot be locked, what another run enters in the same moment
         may be lost; the next run then finds those files, and asks for them without fetching them.
@@ -296,10 +308,13 @@ class AlbumFolder:
             entries = self._vouched(dead)
             for download in downloads:
                 enter(entries, download)
+            for image in forgotten:
+                entries.pop(image, None)
             # The names of new files reach the disk before the manifest that lists them.
             self.storage.sync()
             images = {image.id: image for image in album.images}
-            self.storage.write(MANIFEST, manifest_blocks(album, ordered(entries, images)))
+            failed = {row.id for row in downloads if row.outcome is Outcome.FAILED}
+            self.storage.write(MANIFEST, manifest_blocks(album, ordered(entries, images, failed)))
             for state in [*dead, self.run_state]:
                 state.remove()
         if not self.capabilities.local:

@@ -1,7 +1,7 @@
 """The manifest of an album: what it vouches for, and how an outcome changes that."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
@@ -138,11 +138,20 @@ def _unlisted(download: Download) -> Image:
     return Image(id=download.id, link="", name=download.name)
 
 
-def ordered(entries: Mapping[str, Entry], images: Mapping[str, Image]) -> Iterator[Entry]:
-    """Give the entries in the album's order with its metadata, then those that left it."""
+def ordered(
+    entries: Mapping[str, Entry], images: Mapping[str, Image], failed: Container[str] = ()
+) -> Iterator[Entry]:
+    """Give the entries in the album's order with its metadata, then those that left it.
+
+    An image that failed keeps the metadata with which its file came.
+    """
     for image in images.values():
         entry = entries.get(image.id)
-        yield entry.of(image) if entry else Entry(image=image)
+        if entry is None:
+            yield Entry(image=image)
+        else:
+            as_it_was = image.id in failed and entry.file is not None
+            yield entry.of(entry.image if as_it_was else image)
     left = [entry for key, entry in entries.items() if key not in images]
     for entry in sorted(left, key=lambda entry: entry.image.id):
         yield replace(entry, listed=False)

@@ -4,6 +4,7 @@ Each image is received as for a folder, in memory or in this machine's scratch, 
 then sent as one object: whole or absent. Objects can neither be appended to nor locked.
 """
 
+import os
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
@@ -247,16 +248,12 @@ class UploadedFile(ExclusiveFile):
         super().__init__(target, run)
         self._storage = storage
 
-    def commit(self) -> None:
-        """Send what came.
-
-        Raises:
-            StoreError: where the store does not take it.
-        """
+    def _commit_as(self, target: str) -> None:
+        name = target.removeprefix(f"{os.path.dirname(self._target)}/")  # noqa: PTH120 - both text
         if self._descriptor is None:
-            self._storage.put(self.target.name, b"".join(self._waiting), self.md5)
+            self._storage.put(name, b"".join(self._waiting), self.md5)
         else:
-            self._storage.upload(self.target.name, self.path, self.size, self.md5)
+            self._storage.upload(name, self.path, self.size, self.md5)
             self._remove()
         self._committed = True
 

@@ -25,6 +25,7 @@ __all__ = [
     "PartialFile",
     "SharedFile",
     "etag_file",
+    "held_name",
     "is_resumable",
     "shared_path",
 ]
@@ -44,10 +45,11 @@ _PROCESS, _NUMBERS = secrets.token_hex(4), count()
 class PartialFile(ABC):
     """A locked file that is written at offsets, brought to the disk, and then renamed."""
 
-    def __init__(self, target: Path | str, path: str) -> None:
+    def __init__(self, target: Path | str, path: str, run: str) -> None:
         # As text, which costs less than a path for each image.
         self._target = str(target)
         self._path = path
+        self._run = run
         self._descriptor: int | None = None
 
     def __enter__(self) -> Self:
@@ -73,9 +75,17 @@ class PartialFile(ABC):
 
     def commit(self) -> None:
         """Bring the bytes to the disk, then the file to its name."""
+        self._commit_as(self._target)
+
+    def hold(self) -> None:
+        """Bring the bytes to the disk, and the file to the run's own folder: see `held_name`."""
+        folder, name = os.path.split(self._target)
+        self._commit_as(f"{folder}/{held_name(self._run, name)}")
+
+    def _commit_as(self, target: str) -> None:
         with os_errors_as_store_errors(self._path):
             os.fdatasync(self._open())
-            os.rename(self._path, self._target)  # noqa: PTH104 - without a Path for each file
+            os.rename(self._path, target)  # noqa: PTH104 - without a Path for each file
 
     def _open(self) -> int:
         """Return the file, opened and locked at first."""
@@ -118,9 +128,8 @@ class ExclusiveFile(PartialFile):
     """
 
     def __init__(self, target: Path | str, run: str = "") -> None:
-        super().__init__(target, f"{target}.part")
+        super().__init__(target, f"{target}.part", run)
         self.size = 0
-        self._run = run
         self._waiting: list[bytes] = []
         self._hashed = 0
         self._digest = md5()
@@ -205,11 +214,10 @@ class ExclusiveFile(PartialFile):
                 self._digest.update(block)
         self.size += len(block)
 
-    def commit(self) -> None:
-        """Bring the bytes to the disk, then the file to its name."""
+    def _commit_as(self, target: str) -> None:
         if self._descriptor is None:
             self._make_under_own_name()
-        super().commit()
+        super()._commit_as(target)
         self._committed = True
         with os_errors_as_store_errors(self._path):
             if self._has_etag:
@@ -262,7 +270,7 @@ class SharedFile(PartialFile):
 
     def __init__(self, target: Path, run: str) -> None:
         path = shared_path(target, run)
-        super().__init__(target, str(path))
+        super().__init__(target, str(path), run)
         self.log = RangeLog(path)
         self._open()
 
@@ -286,15 +294,19 @@ class SharedFile(PartialFile):
         with os_errors_as_store_errors(self._path), self.path.open("rb") as file:
             return hashlib.file_digest(file, md5).hexdigest()
 
-    def commit(self) -> None:
-        """Bring the file to its name."""
-        super().commit()
+    def _commit_as(self, target: str) -> None:
+        super()._commit_as(target)
         with os_errors_as_store_errors(self._path):
             self.log.path.unlink(missing_ok=True)
 
     def _lock(self, descriptor: int) -> bool:
         fcntl.flock(descriptor, fcntl.LOCK_SH)
         return True
+
+
+def held_name(run: str, name: str) -> str:
+    """Return where a file is, from its folder, that takes its name when the run ends."""
+    return f".run-{run}/{name}"
 
 
 def shared_path(target: Path, run: str) -> Path:
