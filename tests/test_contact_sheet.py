@@ -32,7 +32,7 @@ from tests.support.rows import mirror
 @pytest.fixture
 def folder(tmp_path):
     found = album_folder(str(tmp_path), "album")
-    found.path.mkdir()
+    found.local_dir.mkdir()
     return found
 
 

@@ -112,7 +112,7 @@ def test_a_line_that_was_cut_short_stops_nothing(folder):
 
 def test_the_journals_of_other_runs_do_not_count(folder):
     with album_folder(str(folder.local_dir.parent), "album").start_run() as other:
-        other.journal("00000").append(row("a"))
+        other.run_state.journal("00000").append(row("a"))
         assert seen(Progress(folder)) == (0, 0)
 
 
