@@ -22,7 +22,7 @@ from imgur_mirror.bulk import Shard, open_job, open_source
 from imgur_mirror.bulk.shard_run import ShardRun
 from imgur_mirror.download.pacing import Pace
 from imgur_mirror.http import LONGEST_PAUSE, backoff, retry_after
-from imgur_mirror.models import Album, Image
+from imgur_mirror.models import Album, Image, Strategy
 from imgur_mirror.settings import Wire
 from imgur_mirror.store import RunState, album_folder, albums_run
 
@@ -164,7 +164,7 @@ def test_a_shard_fetches_its_albums_at_the_pace_of_the_job(tmp_path):
     listed = Album(id="Album01", images=(Image(id="x", name="x.jpg", link="https://i/x.jpg"),))
     with opened_job(tmp_path) as job:
         shard = Shard.pack(0, 0, ["Album01"])
-        run = ShardRun(shard, job, Wire(("i",)), Kind.ALBUM, lambda _: listed)
+        run = ShardRun(shard, job, Wire(("i",)), Kind.ALBUM, Strategy.ASYNC, lambda _: listed)
         fetches = run.fetches()
         fetch = next(fetches)
         Pace(fetch.folder.run_state).ease_off(LONG)

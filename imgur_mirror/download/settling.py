@@ -65,7 +65,7 @@ def settle(
     found = substitutes((row.md5, sizes.get(key)) for key, row in stored.items())
     refused = {key: _refused(row) for key, row in stored.items() if row.md5 in found}
     # Where a file was there before, what came is held.
-    folder.remove([row.name for row in _new(stored, refused)])
+    folder.storage.delete([row.name for row in _new(stored, refused)])
     settled = {key: _in_place(folder, row) for key, row in {**rows, **refused}.items()}
     return _with_kept_files(folder, settled)
 

@@ -196,10 +196,6 @@ class AlbumFolder:
         """Give a file its name that this run holds, in place of the one that is there."""
         self.storage.rename(held_name(self.run, name), name)
 
-    def remove(self, names: Sequence[str]) -> None:
-        """Remove files that this run stored, and should not have."""
-        self.storage.delete(names)
-
     def erase(self) -> None:
         """Remove the folder with all that is in it."""
         self.storage.erase()
