@@ -204,10 +204,13 @@ def test_an_input_that_cannot_be_used_is_status_2(name, content, said, downloads
     assert said in capsys.readouterr().err
 
 
-def test_what_is_missing_is_status_1(downloads, tmp_path, capsys):
-    assert status(listed(tmp_path, ["no link", "nor this"])) == 1
+def test_what_is_missing_is_status_1(imgur, downloads, tmp_path, capsys):
+    link = links(imgur, new_album(imgur, count=1, bytes=3000))[0]
+    assert status(listed(tmp_path, [link, "no link", "nor this"])) == 1
     last = capsys.readouterr().err.splitlines()[-1]
-    assert "2 of 2 images failed: 2 × … names no album at Imgur" in last
+    assert "2 of 3 images failed: 2 × … names no album at Imgur" in last
+    assert "Another run does not help" in last
+    assert [(row["error"] or "")[:6] for row in report(downloads)] == ["", "line 2", "line 3"]
 
 
 def test_the_job_is_shown_as_it_goes(imgur, downloads, tmp_path, monkeypatch):
@@ -237,9 +240,9 @@ def test_another_cut_of_the_same_job_is_refused(imgur, downloads, tmp_path, caps
     assert status(source, "--name", "other") == 0
 
 
-def test_two_runs_of_one_job_are_refused(downloads, tmp_path):
-    source = listed(tmp_path, ["no link"])
-    mirror_many(source, return_state=True)
+def test_two_runs_of_one_job_are_refused(imgur, downloads, tmp_path):
+    source = listed(tmp_path, links(imgur, new_album(imgur, count=1, bytes=3000)))
+    mirror_many(source)
     with open_job(str(downloads), "links", open_source(source), 10_000):
         state = mirror_many(source, return_state=True)
     assert state.is_failed()

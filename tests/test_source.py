@@ -1,6 +1,8 @@
-"""The input of a very large job: three formats, read as a stream, refused with a sentence."""
+"""The input of a very large job: its formats, read as a stream, refused with a sentence."""
 
 import csv
+import gzip
+import json
 import pickle
 from random import Random
 from string import ascii_letters, digits
@@ -11,7 +13,7 @@ import pytest
 
 from imgur_mirror.api import Address, BadAddress, Kind
 from imgur_mirror.bulk import BadSource, Shard, cut_into_shards, open_source
-from imgur_mirror.bulk.links import read_link
+from imgur_mirror.bulk.links import ForeignLink, read_link
 
 LINKS = [f"https://i.imgur.com/{number:07}.jpg" for number in range(2345)]
 
@@ -102,6 +104,64 @@ def test_what_is_no_csv_is_rows_all_the_same(tmp_path):
     assert all(len(text) <= 4000 for text in found)
 
 
+@pytest.mark.parametrize("seed", range(50))
+def test_no_line_is_swallowed_by_stray_quotes(seed, tmp_path):
+    """However many there are, and wherever: each line has its row, or its fault."""
+    random = Random(seed)
+    mark, link_first = random.choice(",;|\t"), random.random() < 0.5
+    captions = ["a", "", "it's", "b c", '"quoted"', '"with ""quotes"""']
+    rows = [(link, random.choice(captions)) for link in LINKS[: random.randint(2, 40)]]
+    lines = [mark.join(row if link_first else row[::-1]) for row in rows]
+    for _ in range(random.randint(1, 4)):
+        number = random.randrange(len(lines))
+        at = random.randint(0, len(lines[number]))
+        lines[number] = f'{lines[number][:at]}"{lines[number][at:]}'
+    header = ("url", "caption") if link_first else ("caption", "url")
+    (tmp_path / "a.csv").write_text("\n".join([mark.join(header), *lines]))
+    source = open_source(str(tmp_path / "a.csv"))
+    found = [record.line for some in source.rows() for record in some.records]
+    assert found == list(range(2, len(rows) + 2))
+
+
+@pytest.mark.parametrize("header", [("url", "caption"), ("caption", "url")])
+@pytest.mark.parametrize("mark", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("quoting", [csv.QUOTE_MINIMAL, csv.QUOTE_ALL])
+def test_a_proper_table_is_read_as_csv_reads_it(header, mark, quoting, tmp_path):
+    """Cells over several lines as well, before the link and behind it."""
+    captions = ["a", "two\nlines", 'say "x"', "a,b;c|d", '"', "", "a\n\nb\n"]
+    rows = [{"url": link, "caption": captions[n % 7]} for n, link in enumerate(LINKS[:50])]
+    with (tmp_path / "a.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, header, delimiter=mark, quoting=quoting)
+        writer.writeheader()
+        writer.writerows(rows)
+    records = [
+        each for some in open_source(str(tmp_path / "a.csv")).rows() for each in some.records
+    ]
+    assert not any(record.fault for record in records)
+    assert [{"url": each.text, **each.beside} for each in records] == rows
+
+
+@pytest.mark.parametrize("broken", ['{"url": "a', '{"url": }', "}", "nonsense", '{"url": "a\nb"}'])
+def test_a_line_that_is_no_json_costs_that_line(broken, tmp_path):
+    lines = [json.dumps({"url": link}) for link in LINKS]
+    lines[1000] = broken
+    (tmp_path / "a.jsonl").write_text("\n".join(lines))
+    records = [
+        each for some in open_source(str(tmp_path / "a.jsonl")).rows() for each in some.records
+    ]
+    assert [each.text for each in records if not each.fault] == [*LINKS[:1000], *LINKS[1001:]]
+    assert {each.line for each in records if each.fault} <= {1001, 1002}
+    assert any(each.fault for each in records)
+
+
+@pytest.mark.parametrize("cut", [100, 1000])
+def test_a_compressed_list_that_is_cut_short_is_said(cut, tmp_path):
+    packed = gzip.compress("\n".join(LINKS).encode())
+    (tmp_path / "a.txt.gz").write_bytes(packed[:-cut])
+    with pytest.raises(BadSource, match=r"cannot read .*a\.txt\.gz"):
+        list(open_source(str(tmp_path / "a.txt.gz")).rows())
+
+
 def test_one_line_without_end_is_read_in_bounded_rows(tmp_path):
     (tmp_path / "a.txt").write_bytes(b"x" * 1_000_000)
     assert all(len(text) <= 4000 for text in read(tmp_path / "a.txt"))
@@ -152,6 +212,13 @@ HOSTS = ("i.imgur.com", "127.0.0.1:9")
         ("http://i.imgur.com/abcdefg.gifv", "https://i.imgur.com/abcdefg.mp4"),
         ("https://imgur.com/abcdefg.png", "https://i.imgur.com/abcdefg.png"),
         ("http://127.0.0.1:9/abc.webp", "http://127.0.0.1:9/abc.webp"),
+        ('"https://i.imgur.com/abcdefg.jpg",', "https://i.imgur.com/abcdefg.jpg"),
+        ("<https://i.imgur.com/abcdefg.jpg>", "https://i.imgur.com/abcdefg.jpg"),
+        ("(i.imgur.com/abcdefg.jpg) # a note", "https://i.imgur.com/abcdefg.jpg"),
+        (
+            "https://i.imgur.com/abcdefg.jpg?r=http://x.y/",
+            "https://i.imgur.com/abcdefg.jpg?r=http://x.y/",
+        ),
     ],
 )
 def test_links_to_images(text, link):
@@ -176,8 +243,30 @@ def test_what_the_api_is_asked_for(text, bare, kind):
 @pytest.mark.parametrize(
     "text",
     [
+        *("https://example.com/a.jpg", "http://v.redd.it/x", "gfycat.com/x", "ftp://x/y"),
+        *("//cdn.example.org/a.jpg", "https://web.archive.org/web/2015/http://i.imgur.com/a.jpg"),
+    ],
+)
+def test_links_to_other_sites_are_told_apart(text):
+    with pytest.raises(ForeignLink):
+        read_link(text, HOSTS)
+
+
+@pytest.mark.parametrize(
+    "text", ["imgur.com/about", "https://help.imgur.com/x", "no link", "a.jpg"]
+)
+def test_what_is_no_link_is_none_to_another_site(text):
+    with pytest.raises(BadAddress) as refused:
+        read_link(text, HOSTS)
+    assert not isinstance(refused.value, ForeignLink)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
         *("", "   ", "not a link", "https://example.com/a.jpg", "imgur.com/user/NAME", "ftp://x/y"),
         *("https://i.imgur.com/", "https://[::1/a.jpg", "https://i.imgur.com/a b.jpg", "\0"),
+        *("imgur.com/a/AbCdEfGimgur.com/a/AbCdEfG", "https://i.imgur.com/a.jpg?1http://x.y/b.jpg"),
         *("https://i.imgur.com/../../etc/passwd", "https://i.imgur.com/x.exe", "x" * 4000),
     ],
 )

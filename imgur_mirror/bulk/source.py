@@ -131,7 +131,8 @@ class Source:
             with bad_source_on_error(str(file.path)):
                 for rows in file.rows():
                     share = (before + size * rows.share_read) / total
-                    yield Rows([each._replace(file=name) for each in rows.records], share)
+                    named = [each._replace(file=name) for each in rows.records] if name else None
+                    yield Rows(named or rows.records, share)
             before += size
 
 

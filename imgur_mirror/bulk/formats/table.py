@@ -185,17 +185,21 @@ def _over_lines(line: str, lines: Lines, table: Table) -> list[str] | None:
     except csv.Error:
         return None
     taken = following[: reader.line_num - 1]
-    if len(cells) != table.width or any(_is_record(each, table) for each in taken):
+    if len(cells) != table.width:
+        return None
+    # The link may be in the last line, behind the quote that closes there.
+    if any(_link_of(each, table) not in (None, cells[table.index]) for each in taken):
         return None
     for _ in taken:
         next(lines)
     return cells
 
 
-def _is_record(line: str, table: Table) -> bool:
-    """Tell whether a line is a record with a link of its own."""
+def _link_of(line: str, table: Table) -> str | None:
+    """Return the link of a line that could be a record by itself; None for any other."""
     cells = _split(line, table.delimiter, True)
-    return len(cells) == table.width and _LINK.match(cells[table.index]) is not None
+    is_record = len(cells) == table.width and _LINK.match(cells[table.index])
+    return cells[table.index] if is_record else None
 
 
 def _split(line: str, delimiter: str, quoted: bool) -> list[str]:
