@@ -153,6 +153,48 @@ def test_a_file_takes_the_place_of_an_older_one(anywhere):
     assert anywhere.digest("x.jpg") == md5(b"new")
 
 
+@pytest.mark.parametrize("size", [100, 3 << 18])
+def test_what_is_held_replaces_a_file_only_when_it_is_taken(size, anywhere):
+    store(anywhere, "x.jpg", PICTURE)
+    new = b"n" * size
+    with anywhere.partial_file("x.jpg") as part:
+        part.write(new)
+        part.hold()
+    assert anywhere.digests() == {"x.jpg": md5(PICTURE)}
+    anywhere.take_held("x.jpg")
+    assert anywhere.digests() == {"x.jpg": md5(new)}
+    assert stored(anywhere) == ["x.jpg"]
+
+
+def test_what_is_held_and_not_taken_goes_with_its_run(place):
+    with place.start_run() as run:
+        store(run, "x.jpg", PICTURE)
+        with run.partial_file("x.jpg") as part:
+            part.write(b"new")
+            part.hold()
+        run.write_manifest(album("x"), [row("x", content=PICTURE)])
+        assert run.digests() == {"x.jpg": md5(PICTURE)}
+    assert stored(place) == ["album.json", "x.jpg"]
+    assert not any("x.jpg" in name for name in place.storage.list() if name != "x.jpg")
+
+
+def test_an_image_that_failed_keeps_the_listing_with_which_its_file_came(anywhere):
+    store(anywhere, "x.jpg")
+    anywhere.write_manifest(album("x", title="before"), [row("x")])
+    edited = dataclasses.replace(image("x"), link="https://i.imgur.com/x.jpg?2")
+    anywhere.write_manifest(Album(id="album", images=(edited,)), [failed("x")])
+    (entry,) = manifest(anywhere)["images"]
+    assert (entry["file"], entry["link"]) == ("x.jpg", image("x").link)
+
+
+def test_nothing_is_vouched_for_of_what_is_to_be_forgotten(anywhere):
+    store(anywhere, "x.jpg")
+    anywhere.write_manifest(album("x"), [row("x")])
+    anywhere.write_manifest(album("x"), [failed("x")], ["x"])
+    (entry,) = manifest(anywhere)["images"]
+    assert (entry["id"], entry["file"], entry["md5"]) == ("x", None, None)
+
+
 def test_a_file_is_asked_for_by_its_name(anywhere):
     assert anywhere.existing_md5("x.jpg") is None
     store(anywhere, "x.jpg", PICTURE)
