@@ -658,6 +658,22 @@ def test_a_job_replaces_nothing_good(strategy, imgur, folder, tmp_path):
     assert stored(shard) == before
 
 
+@pytest.mark.parametrize("strategy", MANY)
+def test_a_job_takes_a_new_version(strategy, imgur, folder, tmp_path):
+    album = new_album(imgur, bytes=[3000, 4000])
+    files = contents(imgur, album)
+    (tmp_path / "links.txt").write_text("".join(f"{imgur}/{name}\n" for name in files))
+    arguments = (tmp_path / "links.txt", "--strategy", strategy, "--workers", 2)
+    assert status(mirror_many, described, *arguments) == 0
+    shard = folder / "_many" / "links" / "000000"
+    shard.with_suffix(".parquet").unlink()
+    for name in files:
+        put(imgur, f"faults/{name.partition('.')[0]}", {"kind": "new-version"})
+    assert status(mirror_many, described, *arguments) == 0
+    assert set(stored(shard)) == set(files)
+    assert set(stored(shard).values()).isdisjoint(files.values())
+
+
 # What is said
 
 
