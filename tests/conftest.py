@@ -20,7 +20,14 @@ from tests.support.waiting import eventually
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-LONGEST = ("test_worker", "test_engines", "test_browser", "test_faults", "test_runners")
+LONGEST = (
+    "test_cases_pictures",
+    "test_worker",
+    "test_engines",
+    "test_browser",
+    "test_faults",
+    "test_runners",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
