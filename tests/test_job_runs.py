@@ -5,7 +5,6 @@ import pty
 import subprocess
 import sys
 
-import pyarrow.dataset
 import pyarrow.parquet as pq
 import pytest
 
@@ -15,25 +14,11 @@ from imgur_mirror.bulk import Tally, job_name, open_source
 from imgur_mirror.bulk.outcomes import Row, tally_rows
 from imgur_mirror.models import Download, Outcome, Strategy
 from tests.support.imgur import contents, fault, images_served, new_album, put, told
+from tests.support.jobs import links, listed, report
 from tests.support.processes import PROJECT, python
 from tests.support.waiting import LONG
 
 pytestmark = [pytest.mark.usefixtures("prefect_server"), pytest.mark.slow]
-
-
-def listed(tmp_path, rows, name="links.txt"):
-    path = tmp_path / name
-    path.write_text("".join(f"{row}\n" for row in rows))
-    return str(path)
-
-
-def links(imgur, album):
-    return [f"{imgur}/{name}" for name in contents(imgur, album)]
-
-
-def report(downloads, job="links"):
-    found = pyarrow.dataset.dataset(sorted((downloads / "_many" / job).glob("*.parquet")))
-    return found.to_table().sort_by("row").to_pylist()
 
 
 def status(*arguments):

@@ -6,7 +6,6 @@ import subprocess
 import sys
 import time
 
-import pyarrow.dataset
 import pytest
 from prefect import flow, task
 
@@ -17,26 +16,11 @@ from imgur_mirror.bulk import Job, Tally, cut_into_shards, open_job, open_source
 from imgur_mirror.models import Strategy
 from runners import task_runner
 from tests.support.imgur import contents, fault, images_served, new_album, put, served, told
+from tests.support.jobs import links, listed, report
 from tests.support.prefect_api import artifact
 from tests.support.processes import PROJECT, python
 
 pytestmark = [pytest.mark.usefixtures("prefect_server"), pytest.mark.slow]
-
-
-def listed(tmp_path, rows, name="links.txt"):
-    path = tmp_path / name
-    path.write_text("".join(f"{row}\n" for row in rows))
-    return str(path)
-
-
-def links(imgur, album):
-    return [f"{imgur}/{name}" for name in contents(imgur, album)]
-
-
-def report(downloads, job="links"):
-    """All rows of a job by one query, in the order of the input."""
-    found = pyarrow.dataset.dataset(sorted((downloads / "_many" / job).glob("*.parquet")))
-    return found.to_table().sort_by("row").to_pylist()
 
 
 def at_work(downloads, job="links"):
