@@ -61,6 +61,18 @@ CONFIG = {
 copyreg.pickle(quote, lambda quoted: (quote, (quoted.unquote(),)))
 
 
+def _is_no_late_heartbeat(record: logging.LogRecord) -> bool:
+    """Drop a failed heartbeat's traceback: at the end of a run the scheduler goes before a worker.
+
+    Where it goes earlier, the worker says so itself as it ends.
+    """
+    return not record.getMessage().startswith("Failed to communicate with scheduler during")
+
+
+# In each worker, too, since it is forked from a process that has imported this.
+logging.getLogger("distributed.worker").addFilter(_is_no_late_heartbeat)
+
+
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Only distributed's warnings: it says much at INFO while a cluster comes and goes."""

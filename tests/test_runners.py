@@ -3,6 +3,8 @@
 import asyncio
 import concurrent.futures
 import functools
+import inspect
+import logging
 import os
 import signal
 import subprocess
@@ -494,6 +496,18 @@ class TestDask:
         assert "Traceback" not in error
         assert "distributed" not in error
         assert eventually(lambda: members(process.pid) == [])
+
+    def test_a_heartbeat_after_the_end_of_a_run_is_not_logged(self, caplog):
+        """Fails when a new distributed words it otherwise: mend `_is_no_late_heartbeat`."""
+        from distributed import worker
+
+        import runners.dask  # noqa: F401 - it sets the filter
+
+        said = "Failed to communicate with scheduler during heartbeat."
+        assert said in inspect.getsource(worker)
+        logging.getLogger("distributed.worker").error(said)
+        logging.getLogger("distributed.worker").error("something else")
+        assert caplog.messages == ["something else"]
 
     def test_context_is_what_prefect_sends_but_for_the_settings(self):
         """Fails when a new Prefect sends more, or names it otherwise: mend `_dump_context`."""
