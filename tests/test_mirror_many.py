@@ -265,6 +265,17 @@ def test_spent_credits_leave_the_other_albums_for_the_next_run(
     assert mirror_many(source).tally.downloaded == 2
 
 
+def test_a_blocked_network_is_not_asked_for_the_other_albums(imgur, downloads, tmp_path):
+    albums = [new_album(imgur, count=1, bytes=3000) for _ in range(2)]
+    page = "<!doctype html><html><body>Not available in your region</body></html>"
+    fault = {"kind": "verbatim", "status": 451, "times": 1, "body": page}
+    put(imgur, "api-faults", {"path": f"album/{albums[0]}", **fault})
+    source = listed(tmp_path, albums)
+    assert mirror_many(source, return_state=True).is_failed()
+    assert [(row["outcome"], row["again"]) for row in report(downloads)] == [("failed", True)] * 2
+    assert mirror_many(source).tally.downloaded == 2
+
+
 def test_no_more_shards_are_at_work_than_there_is_use_for(downloads, tmp_path):
     """However long the input: the next is cut when there is room for it."""
     ahead = []

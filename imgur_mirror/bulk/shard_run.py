@@ -13,6 +13,7 @@ from imgur_mirror.api import (
     AlbumNotFound,
     ApiError,
     BadCredentials,
+    Blocked,
     Kind,
     RateLimited,
 )
@@ -30,6 +31,9 @@ from imgur_mirror.settings import Wire
 from imgur_mirror.store import AlbumFolder, RunState, album_folder, os_errors_as_store_errors
 
 __all__ = ["Fetch", "FetchAlbum", "ShardFailed", "ShardRun"]
+
+ASK_NO_MORE = (BadCredentials, Blocked, RateLimited)
+"""Refusals that any other album would meet as well."""
 
 FetchAlbum = Callable[[Address], Album]
 """Asks the API for an album."""
@@ -202,8 +206,8 @@ class ShardRun:
                 raise self._api_refusal
             return self.fetch_album(address)
         except ApiError as error:
-            if isinstance(error, RateLimited | BadCredentials) and not error.retryable:
-                # Each further call would be refused as well, and be one over the limit.
+            if isinstance(error, ASK_NO_MORE) and not error.retryable:
+                # Each further call would be refused, too, or be one over the limit.
                 self._api_refusal = error
             self._albums[address] = AlbumOutcome("", [_not_listed(address, error)])
             return None
