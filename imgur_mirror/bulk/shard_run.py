@@ -24,7 +24,7 @@ from imgur_mirror.bulk.shard import Shard
 from imgur_mirror.bulk.shard_notes import noted_albums, write_album_note
 from imgur_mirror.bulk.shard_rows import report_rows
 from imgur_mirror.download import AlbumMirror, Batch, MirrorOptions
-from imgur_mirror.download.settling import settle
+from imgur_mirror.download.settling import gone_but_damaged, settle
 from imgur_mirror.download.substitutes import is_blocked
 from imgur_mirror.models import Album, ByteRange, Download, Image, Outcome, Strategy
 from imgur_mirror.settings import Wire
@@ -226,15 +226,9 @@ class ShardRun:
             yield fetch
             rows = settle(self._folder, {row.name: row for row in fetch.outcomes}, {})
             self._images |= {
-                name: self._with_earlier(self._own, self._gone_but_damaged(row))
+                name: self._with_earlier(self._own, gone_but_damaged(row, self._damaged))
                 for name, row in rows.items()
             }
-
-    def _gone_but_damaged(self, row: Download) -> Download:
-        if row.outcome is not Outcome.GONE or row.name not in self._damaged:
-            return row
-        error = "its file is damaged, and Imgur removed the image: look for a copy of the file"
-        return replace(row, outcome=Outcome.FAILED, error=error)
 
     def _run_album(self, address: Address, album: Album) -> Iterator[Fetch]:
         album_dir = album_folder(self.job.downloads, album.id).as_part_of(self.job.run)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from imgur_mirror.download.plan import Plan, Splitting, plan
-from imgur_mirror.download.settling import no_pictures, settle_album, suspects
+from imgur_mirror.download.settling import gone_but_damaged, no_pictures, settle_album, suspects
 from imgur_mirror.models import Album, Download, Mirrored, Outcome, Strategy, Timings
 from imgur_mirror.store import AlbumFolder
 from imgur_mirror.store.manifest import Entry
@@ -99,7 +99,7 @@ class AlbumMirror:
         for row in rows:
             grouped.setdefault(row.id, []).append(row)
         return {
-            image: self._gone_but_damaged(self._assembled(_merged(rows)))
+            image: gone_but_damaged(self._assembled(_merged(rows)), self.damaged)
             for image, rows in grouped.items()
         }
 
@@ -117,13 +117,6 @@ class AlbumMirror:
             return replace(row, outcome=Outcome.FAILED, error=error)
         md5 = self.folder.digest(row.name)
         return replace(row, outcome=Outcome.DOWNLOADED, bytes=size, md5=md5, verified="length")
-
-    def _gone_but_damaged(self, row: Download) -> Download:
-        """Turn to a failure that an image is gone whose stored file is damaged: it is lost."""
-        if row.outcome is not Outcome.GONE or row.name not in self.damaged:
-            return row
-        error = "its file is damaged, and Imgur removed the image: look for a copy of the file"
-        return replace(row, outcome=Outcome.FAILED, error=error)
 
 
 def _splitting(album: Album, folder: AlbumFolder, options: MirrorOptions) -> Splitting | None:

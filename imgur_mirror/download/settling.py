@@ -4,7 +4,7 @@ A picture that came for an image of which a file was there already is held until
 substitute ever replaces it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import replace
 
 from imgur_mirror.download.media_types import media_type_of
@@ -12,7 +12,7 @@ from imgur_mirror.download.substitutes import BLOCKED, SUBSTITUTE, is_blocked, s
 from imgur_mirror.models import Album, Download, Outcome
 from imgur_mirror.store import AlbumFolder, Entry
 
-__all__ = ["no_pictures", "settle", "settle_album", "suspects"]
+__all__ = ["gone_but_damaged", "no_pictures", "settle", "settle_album", "suspects"]
 
 STORED = (Outcome.DOWNLOADED, Outcome.HELD, Outcome.UNCHANGED)
 
@@ -36,6 +36,14 @@ def no_pictures(
     """
     in_doubt = [e.file for e in entries.values() if e.real_type is None and e.file in files]
     return {name for name in in_doubt if name and not media_type_of(folder.beginning(name)[1])}
+
+
+def gone_but_damaged(row: Download, damaged: Container[str]) -> Download:
+    """Turn to a failure that an image is gone whose stored file is damaged: it is lost."""
+    if row.outcome is not Outcome.GONE or row.name not in damaged:
+        return row
+    error = "its file is damaged, and Imgur removed the image: look for a copy of the file"
+    return replace(row, outcome=Outcome.FAILED, error=error)
 
 
 def settle_album(album: Album, folder: AlbumFolder, rows: Mapping[str, Download]) -> list[Download]:
