@@ -14,6 +14,8 @@ __all__ = [
     "Outcome",
     "Strategy",
     "Timings",
+    "Usage",
+    "Work",
 ]
 
 
@@ -24,6 +26,18 @@ class Strategy(StrEnum):
     THREADS = "threads"
     DASK = "dask"
     ASYNC = "async"
+
+
+class Work(StrEnum):
+    """What is computed from each image, by the task that fetches it.
+
+    `THUMBNAIL` scales and encodes in C code that lets go of the interpreter's lock; `BLURHASH` is
+    computed in Python, which holds the lock all the time.
+    """
+
+    NONE = "none"
+    THUMBNAIL = "thumbnail"
+    BLURHASH = "blurhash"
 
 
 class Outcome(StrEnum):
@@ -117,6 +131,10 @@ class Download:
     try may succeed. `range_start` is the first byte of the range that the row is about, None where
     the image came whole; `refetch_whole` says that the worker of this range fetches the whole image
     instead.
+
+    `work_started` is when the work on the image began, in seconds since 1970, and `work_seconds`
+    what it took, both None where there was none to do; `work_error` is one sentence that says why
+    nothing could be computed, which fails no image.
     """
 
     id: str
@@ -137,6 +155,10 @@ class Download:
     error: str | None = None
     retryable: bool = False
     refetch_whole: bool = False
+    work_started: float | None = None
+    work_seconds: float | None = None
+    work_error: str | None = None
+    blurhash: str | None = None
 
     @property
     def seconds(self) -> float | None:
@@ -177,14 +199,28 @@ class Timings:
         return self.ended - self.began
 
 
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What the processes of a run used, from the start of its runner to its last image.
+
+    `processor_seconds` is user and system time together; `peak_memory` is bytes in use at once,
+    over all of its processes.
+    """
+
+    processor_seconds: float
+    peak_memory: int
+
+
 class Mirrored:
     """One album's mirror run: every image's row, in the album's order, and the run's times.
+
+    `usage` is None where it was not measured: comparisons do.
 
     No dataclass: Prefect looks for futures in every field of those that a flow returns, which for
     20,000 images takes five seconds.
     """
 
-    __slots__ = ("album", "downloads", "strategy", "timings", "workers")
+    __slots__ = ("album", "downloads", "strategy", "timings", "usage", "work", "workers")
 
     def __init__(
         self,
@@ -194,12 +230,16 @@ class Mirrored:
         workers: int,
         downloads: tuple[Download, ...],
         timings: Timings,
+        work: Work = Work.NONE,
+        usage: Usage | None = None,
     ) -> None:
         self.album = album
         self.strategy = strategy
         self.workers = workers
         self.downloads = downloads
         self.timings = timings
+        self.work = work
+        self.usage = usage
 
     def having(self, outcome: Outcome) -> tuple[Download, ...]:
         """The rows with one outcome, in the album's order."""

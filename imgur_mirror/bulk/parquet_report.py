@@ -17,8 +17,15 @@ if TYPE_CHECKING:
 
 __all__ = ["ShardReport"]
 
-_COLUMNS = {field.name: NAMES_ON_DISK.get(field.name, field.name) for field in fields(Download)}
-"""The column of each field of a `Download`."""
+_OF_WORK = {"work_started", "work_seconds", "work_error", "blurhash"}
+"""A job computes nothing from its images."""
+
+_COLUMNS = {
+    field.name: NAMES_ON_DISK.get(field.name, field.name)
+    for field in fields(Download)
+    if field.name not in _OF_WORK
+}
+"""The column of each other field of a `Download`."""
 
 _METADATA = b"imgur_mirror"
 
