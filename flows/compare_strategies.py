@@ -3,16 +3,16 @@
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Any
 
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
-from pydantic import Field
 
 from flows.support.advice import keep_advice
 from flows.support.mirror_flow import mirror_flow
 from flows.support.mirroring import mirror
-from flows.support.parameters import AlbumAddress, Workers, album_name
+from flows.support.parameters import AlbumAddress, Rounds, Strategies, Workers
+from flows.support.run_name import album_name
 from imgur_mirror.api import parse_address
 from imgur_mirror.compare import Comparison, advise, comparison_text, points, worker_counts
 from imgur_mirror.models import Album, Mirrored, Outcome, Strategy
@@ -31,9 +31,6 @@ FOLDER = "compare-strategies"
 
 Trial = tuple[Strategy, int]
 """A strategy, and how many workers it runs with."""
-
-Strategies = Annotated[list[Strategy], Field(min_length=1)]
-Rounds = Annotated[int, Field(ge=1, le=100)]
 
 
 @mirror_flow("compare-strategies", album_name)

@@ -10,7 +10,8 @@ from prefect.states import Completed
 from flows.support.advice import choose
 from flows.support.mirror_flow import Incomplete, mirror_flow
 from flows.support.mirroring import mirror
-from flows.support.parameters import AlbumAddress, Choice, Workers, album_name
+from flows.support.parameters import AlbumAddress, Choice, Workers
+from flows.support.run_name import album_name
 from imgur_mirror.api import parse_address
 from imgur_mirror.models import Mirrored
 from imgur_mirror.report import mirror_headline, missing_text

@@ -5,18 +5,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 from prefect import flow, runtime
 from prefect.client.schemas.objects import State
 from prefect.futures import PrefectFuture
 from prefect.states import Completed, Failed
-from pydantic import Field
 
 from flows.support.connection_plan import plan_connections
 from flows.support.heartbeat import heartbeat, own_heartbeats
 from flows.support.mirror_flow import mirror_flow
-from flows.support.parameters import Workers
+from flows.support.parameters import JobName, ShardSize, SourceAddress, Workers
 from flows.support.progress import ProgressArtifact
 from flows.support.shard_queue import JobResult, ShardQueue
 from imgur_mirror.api import Kind
@@ -40,9 +39,6 @@ from tasks.limit import limited
 from tasks.shards import publish_job, shard_task
 
 __all__ = ["mirror_many"]
-
-ShardSize = Annotated[int, Field(ge=1, le=100_000)]
-JobName = Annotated[str, Field(pattern=r"^([A-Za-z0-9_-][A-Za-z0-9._-]{0,79})?$")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +65,7 @@ def _run_name() -> str:
 
 @mirror_flow("mirror-many", _run_name)
 def mirror_many(
-    source: Annotated[str, Field(min_length=1)],
+    source: SourceAddress,
     strategy: Strategy = Strategy.ASYNC,
     workers: Workers = 16,
     downloads: str = "",

@@ -3,20 +3,18 @@
 import gc
 import logging
 import sys
-from argparse import ArgumentParser
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from enum import Enum
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from prefect.client.schemas.objects import State
 from prefect.exceptions import ParameterTypeError
 from prefect.flows import Flow
-from prefect.logging.configuration import ensure_logging_setup
-from prefect.utilities.callables import parameter_schema
 from pydantic import ValidationError
 
+from flows.cli.arguments import WRONG_CALL, call, new_app
+from flows.cli.console import console
 from flows.cli.server import ServerError, prefect_api, send_events
+from flows.cli.signature import signature_of
 from flows.cli.stopping import Stopped, stoppable
 from flows.support.heartbeat import own_heartbeats
 from flows.support.mirror_flow import IS_LAST
@@ -25,16 +23,29 @@ from imgur_mirror.bulk import check_links, open_source
 from imgur_mirror.settings import BadSettings, Settings, read_settings
 from imgur_mirror.store import StoreError, album_folder
 
-__all__ = ["main", "refusal"]
+__all__ = ["main", "refusal", "run"]
 
-DONE, MISSING, WRONG_CALL = 0, 1, 2
+DONE, MISSING = 0, 1
 INVALID = "Flow run received invalid parameters: - "
 
 
 def main(
     flow: Flow[..., Any], describe: Callable[[Any], str], arguments: Sequence[str] | None = None
 ) -> int:
-    """Run a flow with the shell's arguments, print what it found, and give the exit status.
+    """Run a flow with the shell's arguments: `python -m flows.…`; gives the exit status of `run`.
+
+    Raises:
+        SystemExit: with status 2 where the arguments are wrong.
+    """
+    module = f"flows.{flow.name.replace('-', '_')}"
+    app = new_app(f"python -m {module}", (flow.description or "").partition("\n")[0])
+    app.default(signature_of(module))
+    parameters: dict[str, Any] | None = call(app, arguments)
+    return DONE if parameters is None else run(flow, describe, parameters)
+
+
+def run(flow: Flow[..., Any], describe: Callable[[Any], str], parameters: dict[str, Any]) -> int:
+    """Run a flow, print what it found, and give the exit status.
 
     0: all is there. 1: something is missing; standard error says what. 2: the call or the
     settings are wrong; standard error says how to mend them. 130 and 143: it was stopped, by
@@ -42,7 +53,6 @@ def main(
     """
     # The garbage collector need not look again at all that was imported, which stays.
     gc.freeze()
-    parameters = vars(_parser(flow).parse_args(arguments))
     try:
         checked = _checked(flow, parameters)
         settings = read_settings()
@@ -53,7 +63,7 @@ def main(
     except (ParameterTypeError, ValidationError) as error:
         return _fail(_one_line(error), WRONG_CALL)
     try:
-        with stoppable(), prefect_api(), own_heartbeats(), _said_once():
+        with stoppable(), prefect_api(), own_heartbeats(), console(IS_LAST):
             state: State[Any] = flow(**checked, return_state=True)  # type: ignore[assignment]
             send_events()
             return _exit_status(state, describe)
@@ -111,24 +121,6 @@ def _exit_status(state: State[Any], describe: Callable[[Any], str]) -> int:
     return _fail(state.message or f"the run ended {state.name}", WRONG_CALL if wrong else MISSING)
 
 
-@contextmanager
-def _said_once() -> Iterator[None]:
-    """Keep from the console what `main` prints as its last line; Prefect's server has it too."""
-    ensure_logging_setup()
-    handlers = tuple(logging.getLogger().handlers)
-    for handler in handlers:
-        handler.addFilter(_is_not_last)
-    try:
-        yield
-    finally:
-        for handler in handlers:
-            handler.removeFilter(_is_not_last)
-
-
-def _is_not_last(record: logging.LogRecord) -> bool:
-    return not getattr(record, IS_LAST, False)
-
-
 def _fail(sentence: str, status: int) -> int:
     print(sentence, file=sys.stderr)
     return status
@@ -137,55 +129,3 @@ def _fail(sentence: str, status: int) -> int:
 def _one_line(error: Exception) -> str:
     """Say which argument is wrong and why, out of pydantic's several lines."""
     return " ".join(str(error).split()).replace(INVALID, "wrong call: ")
-
-
-def _parser(flow: Flow[..., Any]) -> ArgumentParser:
-    """Make a parser of the flow's own parameters, which the run form shows as well."""
-    about = (flow.description or "").partition("\n")[0]
-    module = f"flows.{flow.name.replace('-', '_')}"
-    parser = ArgumentParser(prog=f"python -m {module}", description=about)
-    schema = parameter_schema(flow)
-    for number, (name, field) in enumerate(schema.properties.items()):
-        # argparse formats the help text with %.
-        help_text = f"{field.get('description', '')}{_bounds(field)}".replace("%", "%%")
-        if number:
-            choices = _choices(field, schema.definitions or {})
-            spellings = dict.fromkeys((f"--{name}", f"--{name.replace('_', '-')}"))
-            parser.add_argument(*spellings, help=help_text, **_option(field, choices))
-        else:
-            several = "*" if field.get("type") == "array" else None
-            parser.add_argument(
-                name, metavar=name.upper().removesuffix("S"), help=help_text, nargs=several
-            )
-    return parser
-
-
-def _bounds(field: dict[str, Any]) -> str:
-    """Say which numbers a parameter takes, and its default."""
-    notes = []
-    if "minimum" in field and "maximum" in field:
-        notes.append(f"{field['minimum']} to {field['maximum']}")
-    default = field.get("default")
-    if default and not isinstance(default, bool | list):
-        notes.append(f"default: {default}")
-    return f" ({'; '.join(notes)})" if notes else ""
-
-
-def _choices(field: dict[str, Any], definitions: dict[str, Any]) -> list[str] | None:
-    """Look up the values of an enumeration, or of a list of them."""
-    named = field.get("items", field)
-    found: dict[str, Any] = definitions.get(named.get("$ref", "").rpartition("/")[2], named)
-    return found.get("enum")
-
-
-def _option(field: dict[str, Any], choices: list[str] | None) -> dict[str, Any]:
-    """Give the arguments of `add_argument` for a parameter with a default."""
-    default = field["default"]
-    if isinstance(default, bool):
-        return {"action": "store_true"}
-    if isinstance(default, list):
-        return {"nargs": "+", "default": default, "choices": choices}
-    if isinstance(default, int):
-        return {"type": int, "default": default, "metavar": "N"}
-    value = default.value if isinstance(default, Enum) else default
-    return {"default": value, "choices": choices}

@@ -13,6 +13,7 @@ from uuid import UUID
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.logging import get_run_logger
 
+from flows.cli.console import Verbosity, verbosity
 from imgur_mirror.download.plan import Plan
 from imgur_mirror.download.progress import Progress
 from imgur_mirror.store import AlbumFolder
@@ -113,8 +114,8 @@ def _how_far(progress: Progress, total: int) -> HowFar:
 
 @contextmanager
 def show_bar(title: str, how_far: Callable[[], HowFar]) -> Iterator[None]:
-    """Show a bar while the context is open, where standard error is a terminal."""
-    if not sys.stderr.isatty():
+    """Show a bar while the context is open, in a terminal and unless the command is quiet."""
+    if verbosity.get() is Verbosity.QUIET or not sys.stderr.isatty():
         yield
         return
     with _thread(lambda done: _bar(title, how_far, done)):
