@@ -6,8 +6,10 @@ from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
 from prefect.client.schemas.objects import FlowRun, State
+from prefect.context import FlowRunContext
 from prefect.exceptions import FailedRun
 from prefect.flows import Flow, flow
+from prefect.logging import get_run_logger
 from prefect.logging.configuration import ensure_logging_setup
 from prefect.logging.loggers import flow_run_logger
 from prefect.states import Failed
@@ -50,14 +52,29 @@ def mirror_flow(
     def make(function: Callable[P, R]) -> Flow[P, R | State[Any]]:
         @wraps(function)
         def run(*args: P.args, **kwargs: P.kwargs) -> R | State[Any]:
+            result: R | State[Any]
             with heartbeat():
                 try:
-                    return function(*args, **kwargs)
+                    result = function(*args, **kwargs)
                 except EXPECTED as error:
-                    return Failed(message=str(error), data=error)
+                    result = Failed(message=str(error), data=error)
+                except Exception as error:  # noqa: BLE001 - logged, and what the run fails with
+                    # Prefect would raise it again after a retry that went well (3.9.1).
+                    get_run_logger().exception("The run met a fault that was not foreseen")
+                    result = Failed(message=_fault(error), data=error)
+            if isinstance(result, State) and result.is_failed() and _is_tried_again():
+                # Prefect says no more than that it tries again.
+                get_run_logger().warning("This try failed: %s", result.message)
+            return result
 
         decorate = flow(
-            name=name, flow_run_name=run_name, on_failure=[_log_why], on_crashed=[_log_why]
+            name=name,
+            flow_run_name=run_name,
+            on_failure=[_log_why],
+            on_crashed=[_log_why],
+            # Its subflows and tasks take this over. A run that is tried again would take the result
+            # of a subflow that is kept for what it is to do again, whatever lies on the disk.
+            persist_result=False,
         )
         made: Flow[P, R | State[Any]] = decorate(function)
         # Afterwards: a flow's version is the hash of the file that its function is from.
@@ -65,6 +82,18 @@ def mirror_flow(
         return made
 
     return make
+
+
+def _is_tried_again() -> bool:
+    """Tell whether Prefect will run the flow again where it fails now."""
+    context = FlowRunContext.get()
+    if context is None or context.flow_run is None:
+        return False
+    return context.flow_run.run_count <= (context.flow_run.empirical_policy.retries or 0)
+
+
+def _fault(error: Exception) -> str:
+    return f"the run met a fault that was not foreseen: {type(error).__name__}: {error}"
 
 
 def _log_why(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
