@@ -14,9 +14,15 @@ from flows.support.mirroring import mirror
 from flows.support.parameters import AlbumAddress, Rounds, Strategies, Workers
 from flows.support.run_name import album_name
 from imgur_mirror.api import parse_address
-from imgur_mirror.compare import Comparison, advise, comparison_text, points, worker_counts
-from imgur_mirror.models import Album, Mirrored, Outcome, Strategy
-from imgur_mirror.report import missing_text
+from imgur_mirror.compare import (
+    Comparison,
+    advise,
+    comparison_text,
+    points,
+    why_not_comparable,
+    worker_counts,
+)
+from imgur_mirror.models import Album, Mirrored, Strategy
 from imgur_mirror.settings import Settings, read_settings
 from imgur_mirror.store import album_folder, downloads_root
 from tasks.album import fetch_album
@@ -57,11 +63,10 @@ def compare_strategies(
     root = downloads_root(downloads or settings.downloads)
     listing = fetch_album(parse_address(album), access(settings))
     trials = _trials(strategies, workers, sweep)
-    runs, differing = _rounds(listing, trials, rounds, f"{root}/{FOLDER}", settings)
-    failure = differing or next(filter(None, map(missing_text, runs)), None)
+    runs, failure = _rounds(listing, trials, rounds, f"{root}/{FOLDER}", settings)
     advice = None if failure else advise(points(runs), listing.id, _now())
     earlier = earlier_comparisons(listing.id)
-    comparison = Comparison(runs, earlier, advice, (differing,) if differing else ())
+    comparison = Comparison(runs, earlier, advice, (failure,) if failure else ())
     publish_comparison(comparison, album_folder(root, listing.id))
     if failure:
         return Failed(message=failure)
@@ -89,7 +94,7 @@ def _rounds(
     """Run each trial once a round; each round begins with another, so that none is always first.
 
     Otherwise what a strategy warms up (the disk's cache, the host's) would always favour the same
-    next one. Gives the runs, and which files were not the same in all of them.
+    next one. Gives the runs, and why they cannot be compared, where they cannot.
     """
     runs: list[Mirrored] = []
     digests: list[dict[str, str]] = []
@@ -100,21 +105,7 @@ def _rounds(
             folder.erase()
             runs.append(mirror(listing, folder, strategy, workers, settings))
             digests.append(folder.digests())
-    return tuple(runs), _differing(listing, runs, digests)
-
-
-def _differing(
-    listing: Album, runs: Sequence[Mirrored], digests: Sequence[dict[str, str]]
-) -> str | None:
-    """Say which files the runs did not leave the same, given the digests of what each left."""
-    names = {name for one_run in digests for name in one_run}
-    # A file that a run reports and did not leave differs as well.
-    names |= {row.name for run in runs for row in run.having(Outcome.DOWNLOADED)}
-    found = {name: {one_run.get(name) for one_run in digests} for name in names}
-    differing = sorted(name for name, each in found.items() if len(each) > 1 or None in each)
-    if not differing:
-        return None
-    return f"the strategies left different files of {listing.id}: {', '.join(differing[:10])}"
+    return tuple(runs), why_not_comparable(runs, digests)
 
 
 if __name__ == "__main__":

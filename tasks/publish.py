@@ -25,6 +25,7 @@ from imgur_mirror.report.contact_sheet import CONTACT_SHEET, Sheet, contact_shee
 from imgur_mirror.report.report_folder import report_file, write_report
 from imgur_mirror.report.waterfall import waterfall
 from imgur_mirror.store import AlbumFolder, StoreError
+from imgur_mirror.text import plain
 from tasks.artifact_key import artifact_key
 from tasks.quoted import quoted
 
@@ -57,7 +58,7 @@ def _publish_mirror(mirrored: Mirrored, folder: AlbumFolder, album: str) -> None
         rows = image_rows(mirrored, MAX_ROWS)
         _create_table(rows, f"images-{key}", mirror_headline(mirrored))
         svg = _or_warning("waterfall", lambda: _draw_waterfall(mirrored, folder))
-    _or_warning("contact sheet", lambda: _publish_sheet(sheet.result(), key))
+    _or_warning("contact sheet", lambda: _publish_sheet(sheet.result(), key, album))
     _publish_report(mirrored, key, svg)
     _or_warning("report beside the mirror", lambda: _write_report(mirrored, folder, svg))
 
@@ -75,16 +76,21 @@ def _draw_waterfall(mirrored: Mirrored, folder: AlbumFolder) -> str | None:
     return svg
 
 
-def _publish_sheet(sheet: Sheet | None, key: str) -> None:
+def _publish_sheet(sheet: Sheet | None, key: str, album: str) -> None:
     if sheet is not None:
-        create_markdown_artifact(sheet_markdown(sheet), key=f"sheet-{key}")
+        about = f"{plain(album)}: what its images look like"
+        create_markdown_artifact(sheet_markdown(sheet), key=f"sheet-{key}", description=about)
 
 
 def _publish_report(mirrored: Mirrored, key: str, svg: str | None) -> None:
     left_out = len(mirrored.downloads) - MAX_ROWS
     notes = [f"{left_out} images are not in the table of images"] if left_out > 0 else []
     pictures = PictureLinks(waterfall=data_uri(svg) if svg else "")
-    create_markdown_artifact(mirror_markdown(mirrored, notes, pictures), key=f"mirror-{key}")
+    create_markdown_artifact(
+        mirror_markdown(mirrored, notes, pictures),
+        key=f"mirror-{key}",
+        description=mirror_headline(mirrored),
+    )
 
 
 def _write_report(mirrored: Mirrored, folder: AlbumFolder, svg: str | None) -> None:
@@ -125,7 +131,7 @@ def _publish_comparison(found: Comparison, folder: AlbumFolder) -> None:
         if rows:
             _create_table(rows, f"{name}-{key}", found.headline)
     markdown = comparison_markdown(found, uris.__getitem__)
-    create_markdown_artifact(markdown, key=f"comparison-{key}")
+    create_markdown_artifact(markdown, key=f"comparison-{key}", description=found.headline)
     try:
         for name, text in (charts | {COMPARISON: comparison_markdown(found, str)}).items():
             write_report(folder, name, text)

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import re
 import xml.etree.ElementTree as ET
 
@@ -9,13 +10,14 @@ import pytest
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from flows.compare_strategies import compare_strategies
+from flows.mirror_album import mirror_album
 from imgur_mirror.compare import comparison_text
 from imgur_mirror.models import Outcome, Strategy
 from standin.process import running
 from tasks.artifact_key import artifact_key
 from tests.support.albums import stored
-from tests.support.imgur import contents, environment, new_album, put
-from tests.support.prefect_api import artifact
+from tests.support.imgur import contents, environment, fault, new_album, put
+from tests.support.prefect_api import artifact, artifacts
 
 pytestmark = [pytest.mark.usefixtures("prefect_server"), pytest.mark.slow]
 
@@ -130,6 +132,32 @@ def test_a_report_that_cannot_be_written_fails_nothing(imgur, downloads, caplog)
 
     assert state.is_completed()
     assert "no files beside the mirror" in caplog.text
+
+
+def test_a_strategy_that_met_an_error_is_named_with_it(imgur, downloads, monkeypatch):
+    """Its files are no other files: it has fewer."""
+    monkeypatch.setenv("IMGUR_RETRIES", "0")
+    album = new_album(imgur, count=2, bytes=3000)
+    name = next(iter(contents(imgur, album)))
+    fault(imgur, name, "status", status=500, times=1)
+
+    state = compare_strategies(album, [Strategy.THREADS, Strategy.ASYNC], 1, return_state=True)
+
+    assert state.is_failed()
+    lacking = f"threads did not get 1 of 2 images: {name} (the image host answered 500)"
+    assert state.message == f"{album}: {lacking}; compare again, which fetches all anew"
+    assert lacking in artifact(f"comparison-{artifact_key(album)}")
+
+
+def test_every_artifact_says_what_it_is(imgur, downloads):
+    album = new_album(imgur, count=2, bytes=3000)
+    mirror_album(album)
+    compare_strategies(album, [Strategy.THREADS], 1)
+    key = artifact_key(album)
+
+    for name in ("images", "mirror", "sheet", "strategies", "comparison"):
+        (found,) = artifacts(os.environ["PREFECT_API_URL"], f"{name}-{key}")
+        assert found["description"], name
 
 
 def test_files_that_differ_fail_the_comparison(imgur, downloads):

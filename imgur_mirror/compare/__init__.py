@@ -1,6 +1,7 @@
 """Strategies side by side: their figures, charts and history, and advice which one to use."""
 
 from imgur_mirror.compare.advice import Advice, BadAdvice, advise, read_advice
+from imgur_mirror.compare.agreement import why_not_comparable
 from imgur_mirror.compare.comparison import (
     Comparison,
     comparison_charts,
@@ -39,5 +40,6 @@ __all__ = [
     "side_by_side",
     "slowdowns",
     "sweep_rows",
+    "why_not_comparable",
     "worker_counts",
 ]
