@@ -28,7 +28,10 @@ class BadSettings(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What it takes to ask the API: where it is, who asks, and how long to wait (seconds)."""
+    """What it takes to ask the API: where it is, who asks, and how long to wait (seconds).
+
+    `client_id_remedy` says what to do where Imgur refuses the client id; empty for the settings'.
+    """
 
     api_url: str
     client_id: SecretStr | None
@@ -37,6 +40,7 @@ class Access:
     read_timeout: float = 30
     retries: int = 3
     backoff: float = 1
+    client_id_remedy: str = ""
 
 
 @dataclass(frozen=True, slots=True)

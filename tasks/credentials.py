@@ -10,12 +10,15 @@ from imgur_mirror.settings import Access, BadSettings, Settings
 
 __all__ = ["ImgurCredentials", "access"]
 
+TYPE, SLUG = "Imgur Credentials", "imgur-credentials"
+EDIT = "edit it in the UI under Blocks"
+
 
 class ImgurCredentials(Block):
     """What Imgur knows an application by; only the id is needed to read public albums."""
 
-    _block_type_name = "Imgur Credentials"
-    _block_type_slug = "imgur-credentials"
+    _block_type_name = TYPE
+    _block_type_slug = SLUG
     _description = "The client id and secret that Imgur gave to an application."
 
     client_id: SecretStr = Field(description="The client id, as Imgur gave it.")
@@ -28,16 +31,37 @@ def access(settings: Settings) -> Access:
     """Give what the API adapter needs, with the block's credentials where the settings name one.
 
     Raises:
-        BadSettings: where that block is not there.
+        BadSettings: where there is no such block, or it has no client id.
     """
-    name = settings.credentials_block
-    if name is None:
+    if settings.credentials_block is None:
         return settings.access
+    # The server's pages write a block's name behind its type.
+    name = settings.credentials_block.removeprefix(f"{SLUG}/")
+    block = _block(name)
+    return replace(
+        settings.access,
+        client_id=block.client_id,
+        client_secret=block.client_secret,
+        client_id_remedy=f"give {_named(name)} a client id that works, in the UI under Blocks",
+    )
+
+
+def _block(name: str) -> ImgurCredentials:
     try:
         block = cast(ImgurCredentials, ImgurCredentials.load(name))
     except ValueError as error:
         raise BadSettings(
-            f"IMGUR_CREDENTIALS_BLOCK is {name}, and there is no such block: register its type "
-            "with python -m deployments.register, then create the block in the UI under Blocks"
+            f"IMGUR_CREDENTIALS_BLOCK is {name}, and the Prefect server has no block of that name "
+            f"whose type is {TYPE}: register the type with python -m deployments.register, then "
+            "create the block in the UI under Blocks"
         ) from error
-    return replace(settings.access, client_id=block.client_id, client_secret=block.client_secret)
+    except RuntimeError:
+        # Prefect's error would quote what the block holds.
+        raise BadSettings(f"{_named(name)} has no client id that is text: {EDIT}") from None
+    if not block.client_id.get_secret_value().strip():
+        raise BadSettings(f"{_named(name)} has an empty client id: {EDIT}")
+    return block
+
+
+def _named(name: str) -> str:
+    return f"the Prefect block {name}, which IMGUR_CREDENTIALS_BLOCK names,"

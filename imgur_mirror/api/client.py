@@ -70,6 +70,7 @@ class Imgur(ImgurClient):  # type: ignore[misc]  # imgurpython has no types
         # Not the package's constructor: it spends a credit on /3/credits.
         self.client_id = access.client_id
         self.client_secret = access.client_secret
+        self.client_id_remedy = access.client_id_remedy or BadCredentials.remedy
         self.auth = None
         self.mashape_key = None
         self.credits = Credits()
@@ -135,7 +136,8 @@ class Imgur(ImgurClient):  # type: ignore[misc]  # imgurpython has no types
         kind, detail = problem
         status = response.status if response else None
         shown = self._without_secrets(detail).rstrip(".")
-        message = f"{subject}: {kind.finding} ({shown}); {kind.remedy}"
+        remedy = self.client_id_remedy if kind is BadCredentials else kind.remedy
+        message = f"{subject}: {kind.finding} ({shown}); {remedy}"
         if kind is not RateLimited:
             return kind(message, status=status)
         now = time.time()
