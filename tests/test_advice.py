@@ -1,22 +1,26 @@
 """Which strategy to use: chosen from figures, kept in Prefect, and used by `auto`."""
 
+from dataclasses import replace
+
 import pytest
+from prefect import flow
 from prefect.client.orchestration import get_client
 from prefect.variables import Variable
 
 from flows.compare_strategies import compare_strategies
 from flows.mirror_album import mirror_album
 from flows.mirror_albums import mirror_albums
-from flows.support.advice import VARIABLE, choose
+from flows.support.advice import VARIABLE, choose, keep_advice
 from flows.support.parameters import Choice
 from imgur_mirror.compare import Advice, BadAdvice, Point, advise, read_advice
-from imgur_mirror.models import Outcome, Strategy
+from imgur_mirror.models import Outcome, Strategy, Work
 from tests.support.imgur import contents, fault, new_album
 
 pytestmark = pytest.mark.slow
 
 WHEN = "2020-02-02T20:20:20+00:00"
 THREADS = Advice(Strategy.THREADS, 4, "61 images/s", "PdA9Amq", WHEN, 61.0)
+DASK = Advice(Strategy.DASK, 2, "7 images/s", "PdA9Amq", WHEN, 7.0, Work.BLURHASH)
 
 
 def point(strategy, workers, total, startup=0.25, rounds=3, spread=0.0):
@@ -97,15 +101,18 @@ def test_one_strategy_is_nothing_to_choose_from():
 
 
 def test_advice_is_read_back():
-    assert read_advice(THREADS.as_json()) == THREADS
-    assert read_advice('{"strategy": "dask", "workers": 2}') == Advice(Strategy.DASK, 2)
+    assert read_advice(THREADS.as_json()) == (THREADS,)
+    assert read_advice('{"strategy": "dask", "workers": 2}') == (Advice(Strategy.DASK, 2),)
+    assert read_advice([THREADS.as_json(), DASK.as_json()]) == (THREADS, DASK)
+    assert read_advice("[]") == ()
 
 
 @pytest.mark.parametrize(
     ("value", "said"),
     [
         ("fast", "JSON"),
-        ([], "all of it"),
+        ([7], "all of it"),
+        ({"strategy": "async", "workers": 2, "work": "hard"}, "work"),
         (7, "all of it"),
         ({}, "strategy"),
         ({"strategy": "auto", "workers": 2}, "strategy"),
@@ -161,6 +168,32 @@ def test_workers_are_the_most_that_auto_uses(advice):
     assert choose(Choice.ASYNC, 2).note == ""
 
 
+@pytest.mark.parametrize("value", [THREADS.as_json(), [DASK.as_json(), THREADS.as_json()]])
+def test_auto_takes_the_advice_for_its_work(value, advice):
+    """Advice of a version that knew no work, or one without a work, is for none."""
+    without = {name: it for name, it in THREADS.as_json().items() if name != "work"}
+    advice(value if isinstance(value, list) else without)
+
+    assert choose(Choice.AUTO, 8).strategy == "threads"
+    with_blurhash = choose(Choice.AUTO, 8, Work.BLURHASH)
+    assert with_blurhash.strategy == ("dask" if isinstance(value, list) else "async")
+    other = choose(Choice.AUTO, 8, Work.THUMBNAIL)
+    assert (other.strategy, other.workers) == ("async", 8)
+    assert other.note == "auto: async, since no comparison has left advice about thumbnail yet"
+
+
+def test_advice_replaces_what_there_was_for_its_work_alone(advice):
+    @flow
+    def keep(*several):
+        for one in several:
+            keep_advice(one)
+
+    advice("garbage")
+    keep(THREADS, DASK, replace(THREADS, workers=9))
+
+    assert read_advice(Variable.get(VARIABLE)) == (DASK, replace(THREADS, workers=9))
+
+
 def test_auto_without_advice_is_async_and_says_so(advice, imgur, downloads):
     album = new_album(imgur, count=1, bytes=3000)
     state = mirror_album(album, "auto", 3, return_state=True)
@@ -202,7 +235,7 @@ def test_a_comparison_leaves_its_advice(advice, imgur, downloads):
 
     found = compare_strategies(album, [Strategy.SEQUENTIAL, Strategy.ASYNC], 2)
 
-    kept = read_advice(Variable.get(VARIABLE))
+    (kept,) = read_advice(Variable.get(VARIABLE))
     assert kept == found.advice
     assert kept.album == album
     assert (kept.strategy, kept.workers) in {("sequential", 1), ("async", 2)}

@@ -6,8 +6,8 @@ from prefect.logging import get_run_logger
 from prefect.variables import Variable
 
 from flows.support.parameters import Choice
-from imgur_mirror.compare import Advice, BadAdvice, read_advice
-from imgur_mirror.models import Strategy
+from imgur_mirror.compare import Advice, BadAdvice, advice_for, read_advice
+from imgur_mirror.models import Strategy, Work
 from imgur_mirror.text import counted, printable
 
 __all__ = ["Chosen", "choose", "keep_advice"]
@@ -48,20 +48,16 @@ class Chosen:
         return f"{message} · {self.note}" if self.note else message
 
 
-def choose(choice: Choice, workers: int) -> Chosen:
-    """Take what was chosen, or for `auto` what the last comparison advised.
+def choose(choice: Choice, workers: int, work: Work = Work.NONE) -> Chosen:
+    """Take what was chosen, or for `auto` what the last comparison of that work advised.
 
     `workers` is then the most that are used. Advice that cannot be read, edited by hand perhaps,
     is a doubt and no failure: a nightly mirror is better made the default way than not at all.
     """
     if choice is not Choice.AUTO:
         return Chosen(Strategy(choice), workers)
-    value = Variable.get(VARIABLE, default=None)
-    if value is None:
-        note = "auto: async, since no comparison has left advice yet"
-        return Chosen(Strategy.ASYNC, workers, note)
     try:
-        return _as_advised(read_advice(value), workers)
+        advice = advice_for(work, _stored())
     except BadAdvice as error:
         doubt = (
             f"the Prefect Variable {VARIABLE} cannot be used ({error}): compare the strategies"
@@ -69,6 +65,21 @@ def choose(choice: Choice, workers: int) -> Chosen:
         )
         note = "auto: async, since the advice cannot be used"
         return Chosen(Strategy.ASYNC, workers, note, doubt=doubt)
+    if advice is None:
+        about = "" if work is Work.NONE else f" about {work}"
+        note = f"auto: async, since no comparison has left advice{about} yet"
+        return Chosen(Strategy.ASYNC, workers, note)
+    return _as_advised(advice, workers)
+
+
+def _stored() -> tuple[Advice, ...]:
+    """Read what comparisons have left.
+
+    Raises:
+        BadAdvice: where that cannot be read.
+    """
+    value = Variable.get(VARIABLE, default=None)
+    return () if value is None else read_advice(value)
 
 
 def _as_advised(advice: Advice, workers: int) -> Chosen:
@@ -82,7 +93,11 @@ def _as_advised(advice: Advice, workers: int) -> Chosen:
 
 
 def keep_advice(advice: Advice) -> None:
-    """Store advice for the runs that come, in the place of what there was."""
-    stored = advice.as_json() | {"why": advice.why[:MAX_REASON_LENGTH]}
+    """Store advice for the runs that come, in the place of what there was for its work."""
+    try:
+        others = [other for other in _stored() if other.work is not advice.work]
+    except BadAdvice:
+        others = []
+    stored = [one.as_json() | {"why": one.why[:MAX_REASON_LENGTH]} for one in (*others, advice)]
     Variable.set(VARIABLE, stored, overwrite=True)
     get_run_logger().info("stored in the Prefect Variable %s: %s", VARIABLE, advice.sentence)

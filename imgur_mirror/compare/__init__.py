@@ -1,6 +1,6 @@
 """Strategies side by side: their figures, charts and history, and advice which one to use."""
 
-from imgur_mirror.compare.advice import Advice, BadAdvice, advise, read_advice
+from imgur_mirror.compare.advice import Advice, BadAdvice, advice_for, advise, read_advice
 from imgur_mirror.compare.agreement import why_not_comparable
 from imgur_mirror.compare.comparison import (
     Comparison,
@@ -26,6 +26,7 @@ __all__ = [
     "Comparison",
     "Earlier",
     "Point",
+    "advice_for",
     "advise",
     "comparison_charts",
     "comparison_headline",

@@ -1,5 +1,6 @@
 """Which strategy to use here, with how many workers, and why: from figures, in one sentence."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any
@@ -7,10 +8,10 @@ from typing import Annotated, Any
 from pydantic import Field, TypeAdapter, ValidationError
 
 from imgur_mirror.compare.points import Point
-from imgur_mirror.models import Strategy
+from imgur_mirror.models import Strategy, Work
 from imgur_mirror.text import counted, join_words, printable
 
-__all__ = ["Advice", "BadAdvice", "advise", "read_advice"]
+__all__ = ["Advice", "BadAdvice", "advice_for", "advise", "read_advice"]
 
 BY_COST = (Strategy.SEQUENTIAL, Strategy.ASYNC, Strategy.THREADS, Strategy.DASK)
 """From cheap to dear: one connection; one thread; a thread, or a process, for each connection."""
@@ -31,7 +32,10 @@ class BadAdvice(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """The result of a comparison; `when` is in UTC, `images_per_second` over the whole time."""
+    """The result of a comparison; `when` is in UTC, `images_per_second` over the whole time.
+
+    It holds for runs that do this `work` on each image.
+    """
 
     strategy: Strategy
     workers: Annotated[int, Field(ge=1, strict=True)]
@@ -39,10 +43,11 @@ class Advice:
     album: str = ""
     when: str = ""
     images_per_second: float = 0.0
+    work: Work = Work.NONE
 
     def as_json(self) -> dict[str, Any]:
         """The advice in JSON's types, as `read_advice` takes it back."""
-        return asdict(self) | {"strategy": self.strategy.value}
+        return asdict(self) | {"strategy": self.strategy.value, "work": self.work.value}
 
     @property
     def sentence(self) -> str:
@@ -53,15 +58,24 @@ class Advice:
 _ADVICE = TypeAdapter(Advice)
 
 
-def read_advice(value: object) -> Advice:
-    """Read advice that was stored as JSON, and may have been edited by hand; parse it if text.
+def read_advice(value: object) -> tuple[Advice, ...]:
+    """Read advice, or a list with one for each work, that was stored as JSON; parse it if text.
+
+    It may have been edited by hand. Advice without a work is for none.
 
     Raises:
         BadAdvice: if it names no strategy, or no number of workers.
     """
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError) as error:
+            raise BadAdvice("all of it: it is no JSON") from error
+    return tuple(map(_read_one, value if isinstance(value, list) else [value]))
+
+
+def _read_one(value: object) -> Advice:
     try:
-        if isinstance(value, str):
-            return _ADVICE.validate_json(value)
         return _ADVICE.validate_python(value)
     except ValidationError as error:
         first = error.errors()[0]
@@ -69,7 +83,14 @@ def read_advice(value: object) -> Advice:
         raise BadAdvice(printable(f"{where}: {first['msg']}")) from error
 
 
-def advise(measured: Sequence[Point], album: str, when: str) -> Advice | None:
+def advice_for(work: Work, stored: Sequence[Advice]) -> Advice | None:
+    """Give the advice for a work; None where there is none, since no other fits."""
+    return next((advice for advice in stored if advice.work is work), None)
+
+
+def advise(
+    measured: Sequence[Point], album: str, when: str, work: Work = Work.NONE
+) -> Advice | None:
     """Choose the fewest workers, then the cheapest strategy, of those as quick as the quickest.
 
     It compares whole times, start-up included: that is what one waits for. None if fewer than two
@@ -87,6 +108,7 @@ def advise(measured: Sequence[Point], album: str, when: str) -> Advice | None:
         album=album,
         when=when,
         images_per_second=round(chosen.rate, 2),
+        work=work,
     )
 
 
