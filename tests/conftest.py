@@ -21,6 +21,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 LONGEST = (
+    "test_cases_replaced",
     "test_cases_pictures",
     "test_worker",
     "test_engines",
@@ -60,6 +61,17 @@ def imgur() -> Iterator[str]:
     """A stand-in without delays; its address."""
     with running("fast") as address:
         yield address
+
+
+@pytest.fixture(scope="session")
+def dask_cluster(imgur: str) -> Iterator[str]:
+    """Two processes for many runs, each of which would start its own; the scheduler's address."""
+    import distributed
+
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=32, dashboard_address=None, env=environment(imgur)
+    ) as cluster:
+        yield cluster.scheduler_address
 
 
 @pytest.fixture(scope="session")

@@ -1,50 +1,62 @@
 """What hosts answer for a picture, with what is right: the same in every strategy.
 
-The cases that are independent are the images of one album for each strategy, whole, and of a few
-where they come in pieces; those about a whole album have one of their own.
+All cases are the images of one album, or the links of one list, and each strategy runs once: for
+the album whole and in pieces, and for the list. What is about a whole album is in
+`test_cases_replaced`.
 """
 
 import gzip
 import hashlib
-import json
 import re
 import zlib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from random import Random
+from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 import pyarrow.dataset
 import pytest
 
-from flows.cli.command_line import main
 from flows.mirror_album import mirror_album
-from flows.mirror_many import described, mirror_many
-from imgur_mirror.models import Mirrored, Strategy
-from imgur_mirror.report import mirror_headline
+from flows.mirror_many import mirror_many
+from imgur_mirror.models import Strategy
 from standin.pictures import Picture, draw
-from tests.support.albums import manifest, stored
-from tests.support.cases import list_album, listing, read_cases, scripted
-from tests.support.imgur import contents, environment, new_album, put, served, told
-from tests.support.processes import python
+from tests.support.albums import manifest
+from tests.support.cases import (
+    is_about_an_album,
+    list_album,
+    outcome_of,
+    read_cases,
+    scripted,
+)
+from tests.support.imgur import environment, put, told
 
 pytestmark = [pytest.mark.usefixtures("prefect_server"), pytest.mark.slow]
 
-SMALL, LARGE = 30_000, 600_000
-PIECES = 1 << 16
-WORKERS, GROUP = 8, 12
-"""So many images of like size are few enough for that many workers to share each."""
 
-WHOLE = "whole"
-IN_PIECES = "in pieces"
-RUNS = [(strategy, WHOLE) for strategy in Strategy] + [
-    # One connection never cuts.
-    (strategy, IN_PIECES)
-    for strategy in Strategy
-    if strategy is not Strategy.SEQUENTIAL
+class Form(NamedTuple):
+    """How all cases come: as images of this size, or as the links of a list."""
+
+    name: str
+    size: int
+    workers: int
+    in_job: bool = False
+
+
+WHOLE = Form("whole", 30_000, 8)
+# So many workers share each of so many images of like size.
+IN_PIECES = Form("in pieces", 400_000, 64)
+IN_JOB = Form("in a job", 30_000, 8, in_job=True)
+PIECES = 1 << 16
+
+# One connection never cuts.
+SEVERAL = [strategy for strategy in Strategy if strategy is not Strategy.SEQUENTIAL]
+RUNS = [
+    *((strategy, form) for strategy in Strategy for form in (WHOLE, IN_JOB)),
+    *((strategy, IN_PIECES) for strategy in SEVERAL),
 ]
-MANY = [Strategy.ASYNC, Strategy.THREADS]
 
 
 # Bodies, of the size that is asked for
@@ -124,10 +136,6 @@ def at(link):
 def many(count):
     return {f"X-Header-{number}": "x" * 20 for number in range(count)}
 
-
-ALBUM_WIDE = {name for name, case in read_cases("pictures.json").items() if "before" in case} | {
-    "one picture for every link"
-}
 
 NEIGHBOURS = {
     # What is no picture, its digest being right
@@ -243,9 +251,8 @@ NEIGHBOURS = {
     "escapes in the query": at("{host}/{id}.jpg?a=%40%7E%2F"),
 }  # fmt: skip
 
-ALONE = {
-    name: case for name, case in read_cases("pictures.json").items() if name not in ALBUM_WIDE
-} | NEIGHBOURS
+CASES = read_cases("pictures.json")
+ALONE = {name: case for name, case in CASES.items() if not is_about_an_album(case)} | NEIGHBOURS
 
 
 def played(case, size):
@@ -257,24 +264,39 @@ def played(case, size):
 
 
 @pytest.fixture(scope="module")
-def settings(imgur):
+def settings(imgur, dask_cluster):
     """The environment in which the flows use the stand-in; what is late on purpose is nothing."""
     values = environment(imgur) | {
         "IMGUR_BACKOFF": "0.01",
         "IMGUR_RETRIES": "1",
         "IMGUR_READ_TIMEOUT": "60",
+        "IMGUR_SPLIT_BYTES": str(PIECES),
+        "IMGUR_MAX_TASK_RUNS": "32",
+        "DASK_SCHEDULER_ADDRESS": dask_cluster,
     }
     with pytest.MonkeyPatch.context() as patch:
         for name, value in values.items():
             patch.setenv(name, value)
-        yield patch
+        yield
+
+
+@dataclass(frozen=True)
+class Row:
+    """What a run says of an image: its own row, or that of a job's report."""
+
+    id: str
+    outcome: str
+    error: str | None
+    bytes: int
+    md5: str | None
+    retryable: bool
 
 
 @dataclass(frozen=True)
 class Case:
     """What became of the image of one case."""
 
-    row: object
+    row: Row
     link: str
     file: Path
     targets: tuple
@@ -290,51 +312,67 @@ def play(imgur, names, size):
     return album, dict(zip(names, images, strict=True))
 
 
-def outcome_of(state) -> Mirrored:
-    """The rows of a mirror, complete or not."""
-    result = state.result(raise_on_failure=False)
-    return result if isinstance(result, Mirrored) else result.mirrored
+def mirror(album, images, strategy, form, folder):
+    """Mirror the album; give the row and the file of each image by its link."""
+    state = mirror_album(album, strategy, form.workers, str(folder), return_state=True)
+    links = {image["id"]: image["link"] for image in images}
+    return {
+        links[row.id]: (
+            Row(row.id, row.outcome, row.error, row.bytes, row.md5, row.retryable),
+            folder / album / row.name,
+        )
+        for row in outcome_of(state).downloads
+    }
 
 
-def case_of(imgur, row, image, folder):
-    asked = served(imgur, image["id"])
-    return Case(
-        row,
-        image["link"],
-        folder / row.name,
-        tuple(entry["target"] for entry in asked),
-        tuple(entry["status"] for entry in asked),
-    )
+def mirror_list(album, images, strategy, form, folder):
+    """Mirror a list of the links; give what `mirror` does."""
+    source = folder / f"{album}.txt"
+    source.write_text("".join(f"{image['link']}\n" for image in images))
+    mirror_many(str(source), strategy, form.workers, str(folder), return_state=True)
+    reports = sorted(folder.glob(f"_many/{album}/*.parquet"))
+    rows = pyarrow.dataset.dataset(reports).to_table().to_pylist()
+    ids = {image["link"]: image["id"] for image in images}
+    return {
+        row["link"].strip(): (
+            Row(ids[row["link"].strip()], row["outcome"], row["error"], row["bytes"], row["md5"],
+                row["again"]),
+            Path(folder, row["folder"], row["name"]),
+        )
+        for row in rows
+    }  # fmt: skip
 
 
 @pytest.fixture(scope="module")
-def mirrored(imgur, settings, tmp_path_factory):
+def ran(imgur, settings, tmp_path_factory):
     """Give the cases as a strategy leaves them; each runs once."""
     folder = tmp_path_factory.mktemp("pictures")
 
     @cache
     def run(strategy, form):
-        names = list(ALONE)
-        size, group = (SMALL, len(names)) if form == WHOLE else (LARGE, GROUP)
-        settings.setenv("IMGUR_SPLIT_BYTES", str(PIECES))
-        settings.setenv("IMGUR_MAX_TASK_RUNS", "32")
-        found = {}
-        for start in range(0, len(names), group):
-            album, images = play(imgur, names[start : start + group], size)
-            state = mirror_album(album, strategy, WORKERS, str(folder), return_state=True)
-            rows = {row.id: row for row in outcome_of(state).downloads}
-            for name, image in images.items():
-                found[name] = case_of(imgur, rows[image["id"]], image, folder / album)
-        return found
+        names = LINKED if form.in_job else list(ALONE)
+        album, images = play(imgur, names, form.size)
+        told(imgur, "DELETE", "served")
+        how = mirror_list if form.in_job else mirror
+        found = how(album, images.values(), strategy, form, folder)
+        asked = told(imgur, "GET", "served")
+        return {name: case_of(image, found, asked) for name, image in images.items()}
 
     return run
+
+
+def case_of(image, found, asked):
+    row, file = found[image["link"]]
+    mine = [entry for entry in asked if entry["id"] == image["id"]]
+    targets, statuses = ([entry[key] for entry in mine] for key in ("target", "status"))
+    return Case(row, image["link"], file, tuple(targets), tuple(statuses))
 
 
 NESTED = re.compile(r"Pool\(|Caused by|object at 0x|Error\(|Exception\(|Traceback|\n")
 """What a library's own error looks like."""
 
 
-def judge(case, found, size):
+def judge(case, found, form):
     """One image against what is right for it."""
     right, row = case["right"], found.row
     assert row.outcome == right["outcome"], row.error
@@ -343,30 +381,42 @@ def judge(case, found, size):
         kept = found.file.read_bytes()
         body = case["body"]
         if callable(body):
-            assert kept == body(size)
+            assert kept == body(form.size)
         assert len(kept) == row.bytes
         assert hashlib.md5(kept).hexdigest() == row.md5
         return
     assert row.error
     assert not NESTED.search(row.error)
     assert re.search(right.get("says", ""), row.error), row.error
-    if "retryable" in right:
+    # In a job, all that failed is tried again.
+    if "retryable" in right and not form.in_job:
         assert row.retryable == right["retryable"]
 
 
-@pytest.mark.parametrize("name", ALONE)
-@pytest.mark.parametrize(("strategy", "form"), RUNS)
-def test_every_answer_has_its_outcome(strategy, form, name, mirrored):
-    judge(ALONE[name], mirrored(strategy, form)[name], SMALL if form == WHOLE else LARGE)
+# One row of a list has its image's id in its link alone, and right before the extension.
+LINKED = [name for name in ALONE if "{id}." in ALONE[name].get("listed", {}).get("link", "{id}.")]
 
 
-@pytest.mark.parametrize(
-    "name", [name for name in ALONE if "link" in ALONE[name].get("listed", "")]
-)
-@pytest.mark.parametrize(("strategy", "form"), RUNS)
-def test_a_link_is_one_address_in_every_strategy(strategy, form, name, mirrored):
+def in_every_run(names):
+    """Parametrise by the cases of these names, each in every run that has it."""
+    cases = [
+        pytest.param(strategy, form, name, id=f"{strategy}, {form.name}, {name}")
+        for strategy, form in RUNS
+        for name in names
+        if name in LINKED or not form.in_job
+    ]
+    return pytest.mark.parametrize(("strategy", "form", "name"), cases)
+
+
+@in_every_run(ALONE)
+def test_every_answer_has_its_outcome(strategy, form, name, ran):
+    judge(ALONE[name], ran(strategy, form)[name], form)
+
+
+@in_every_run([name for name in ALONE if "link" in ALONE[name].get("listed", "")])
+def test_a_link_is_one_address_in_every_strategy(strategy, form, name, ran):
     """What two libraries escape differently is two addresses to a host, or to a cache."""
-    found, alone = mirrored(strategy, form)[name], mirrored(Strategy.SEQUENTIAL, WHOLE)[name]
+    found, alone = ran(strategy, form)[name], ran(Strategy.SEQUENTIAL, WHOLE)[name]
     assert without_id(found) == without_id(alone)
     path, link = urlsplit(found.link)[2], unquote(found.link)
     assert {unquote(target) for target in found.targets} == {link[link.index(unquote(path)) :]}
@@ -377,327 +427,18 @@ def without_id(case):
     return {target.replace(case.row.id, "ID") for target in case.targets}
 
 
-@pytest.mark.parametrize("strategy", [s for s in Strategy if s is not Strategy.SEQUENTIAL])
-def test_what_comes_in_pieces_does_so(strategy, mirrored):
-    found = mirrored(strategy, IN_PIECES)
+@pytest.mark.parametrize("strategy", SEVERAL)
+def test_what_comes_in_pieces_does_so(strategy, ran):
+    found = ran(strategy, IN_PIECES)
     for name in ("an old movie", "a long json", "text", "a pdf"):
         assert found[name].statuses.count(206) > 1
 
 
 @pytest.mark.parametrize("strategy", Strategy)
-def test_nothing_else_lies_there(strategy, mirrored):
-    found = mirrored(strategy, WHOLE)
+def test_nothing_else_lies_there(strategy, ran):
+    found = ran(strategy, WHOLE)
     (folder,) = {case.file.parent for case in found.values()}
     right = {found[name].file.name for name in ALONE if found[name].row.outcome == "downloaded"}
     left = {path.name for path in folder.iterdir() if ".part" not in path.name}
     assert left == right | {"album.json"}
     assert {row["file"] for row in manifest(folder)["images"]} - {None} == right
-
-
-# Many
-
-
-@dataclass(frozen=True)
-class Reported:
-    """A row of a job's report, with the names that a run's own rows have."""
-
-    outcome: str
-    error: str | None
-    bytes: int
-    md5: str | None
-    retryable: bool
-
-
-@pytest.fixture(scope="module")
-def reported(imgur, settings, tmp_path_factory):
-    """Give the cases as a job leaves them whose input lists their links."""
-
-    @cache
-    def run(strategy):
-        folder = tmp_path_factory.mktemp("many")
-        _, images = play(imgur, list(ALONE), SMALL)
-        source = folder / "links.txt"
-        source.write_text("".join(f"{image['link']}\n" for image in images.values()))
-        downloads = str(folder / "downloads")
-        mirror_many(str(source), strategy, WORKERS, downloads, return_state=True)
-        table = pyarrow.dataset.dataset(sorted(Path(downloads).glob("_many/links/*.parquet")))
-        rows = {row["link"].strip(): row for row in table.to_table().to_pylist()}
-        return {name: _reported(rows[image["link"]], image, downloads)
-                for name, image in images.items()}  # fmt: skip
-
-    return run
-
-
-def _reported(row, image, downloads):
-    about = Reported(row["outcome"], row["error"], row["bytes"], row["md5"], row["again"])
-    return Case(about, image["link"], Path(downloads, row["folder"], row["name"]), (), ())
-
-
-LINKED = [name for name in ALONE if "{id}." in ALONE[name].get("listed", {}).get("link", "{id}.")]
-"""A row of a list has its image's id in its link alone, and right before the extension."""
-
-
-@pytest.mark.parametrize("name", LINKED)
-@pytest.mark.parametrize("strategy", MANY)
-def test_every_answer_has_its_outcome_in_a_job(strategy, name, reported):
-    judge(ALONE[name], reported(strategy)[name], SMALL)
-
-
-# A whole album
-
-
-@pytest.fixture
-def folder(settings, tmp_path, monkeypatch):
-    """The folder for downloads; images come whole."""
-    monkeypatch.setenv("IMGUR_DOWNLOADS", str(tmp_path / "downloads"))
-    monkeypatch.setenv("IMGUR_SPLIT_BYTES", str(1 << 30))
-    return tmp_path / "downloads"
-
-
-@pytest.fixture(params=[WHOLE, IN_PIECES])
-def sizes(request, folder, monkeypatch):
-    """Three sizes; images as large as these come whole or in pieces."""
-    if request.param == WHOLE:
-        return [3000, 4000, 5000]
-    monkeypatch.setenv("IMGUR_SPLIT_BYTES", str(PIECES))
-    return [200_000, 210_000, 220_000]
-
-
-SUBSTITUTES = {
-    "a small png": drawn("png")(20_000),
-    "a jpeg": jpeg(4000),
-    "a png as large as one is listed": drawn("png")(4000),
-    "a large jpeg": jpeg(200_000),
-}
-
-
-def substitute(imgur, images, body, kind="image/png"):
-    """Answer with one picture for all of these."""
-    case = {"etag": "md5", "body": body, "headers": {"Content-Type": kind}}
-    for image in images:
-        put(imgur, f"faults/{image.partition('.')[0]}", scripted(case))
-
-
-def status(flow, described, *arguments):
-    return main(flow, described, list(map(str, arguments)))
-
-
-def mirror(album, strategy, *options):
-    return status(
-        mirror_album, mirror_headline, album, "--strategy", strategy, "--workers", 4, *options
-    )
-
-
-def rows_of(downloads, album):
-    """What the manifest knows, by file or, where there is none, by id."""
-    return {row["id"]: row["file"] for row in manifest(downloads / album)["images"]}
-
-
-@pytest.mark.parametrize("body", SUBSTITUTES)
-@pytest.mark.parametrize("strategy", Strategy)
-def test_one_picture_for_every_link_is_a_substitute(strategy, body, sizes, imgur, folder, capsys):
-    """Whatever it is: its digest tells, where the sizes that the API lists differ."""
-    album = new_album(imgur, bytes=sizes)
-    substitute(imgur, contents(imgur, album), SUBSTITUTES[body])
-
-    assert mirror(album, strategy) == 1
-
-    assert "3 of 3 images failed" in capsys.readouterr().err
-    assert not any(path.suffix == ".jpg" for path in (folder / album).iterdir())
-    assert set(rows_of(folder, album).values()) == {None}
-
-
-@pytest.mark.parametrize("strategy", Strategy)
-def test_what_is_no_substitute_is_stored_beside_one(strategy, imgur, folder):
-    album = new_album(imgur, bytes=[3000, 4000, 5000, 6000, 7000])
-    files = contents(imgur, album)
-    own = dict(list(files.items())[1:4:2])
-    substitute(imgur, [name for name in files if name not in own], SUBSTITUTES["a small png"])
-    assert mirror(album, strategy) == 1
-    assert stored(folder / album) == own
-
-
-@pytest.mark.parametrize("strategy", Strategy)
-def test_a_picture_that_is_twice_in_an_album_is_no_substitute(strategy, imgur, folder):
-    """The sizes that the API lists are the same as well."""
-    album = new_album(imgur, bytes=[4000, 4000, 5000])
-    files = list(contents(imgur, album))
-    substitute(imgur, files[:2], jpeg(4000), "image/jpeg")
-    assert mirror(album, strategy) == 0
-    assert set(stored(folder / album)) == set(files)
-
-
-@pytest.mark.parametrize("strategy", Strategy)
-def test_a_substitute_replaces_nothing_where_the_manifest_is_lost(strategy, sizes, imgur, folder):
-    album = new_album(imgur, bytes=sizes)
-    assert mirror(album, strategy) == 0
-    before = stored(folder / album)
-    (folder / album / "album.json").unlink()
-    substitute(imgur, before, SUBSTITUTES["a small png"])
-
-    assert mirror(album, strategy) == 1
-
-    assert stored(folder / album) == before == contents(imgur, album)
-
-
-WORSE = {
-    "json": {"body": '{"data":{"error":"over capacity"},"success":false,"status":403}'},
-    "a page": {"body": "<!doctype html><html></html>"},
-    "a zip": {"body": b"PK\x03\x04" + bytes(200)},
-    "nothing": {"body": ""},
-    "gzip": {"body": gzip.compress(jpeg(4000)), "headers": {"Content-Encoding": "gzip"}},
-    "no content": {"status": 204},
-    "legal reasons": {"status": 451},
-    "a picture cut short": {"body": jpeg(4000)[:2000], "headers": {"Content-Length": "4000"}},
-}
-
-
-@pytest.mark.parametrize("answer", ["json", "nothing", "a zip"])
-@pytest.mark.parametrize("strategy", Strategy)
-def test_nothing_good_is_replaced_where_the_link_is_edited(strategy, answer, sizes, imgur, folder):
-    album = new_album(imgur, bytes=sizes)
-    edited(imgur, album, sizes, "?1")
-    assert mirror(album, strategy) == 0
-    before = stored(folder / album)
-    edited(imgur, album, sizes, "?2")
-    for name in before:
-        case = {"etag": "md5", "headers": {"Content-Type": "application/json"}} | WORSE[answer]
-        put(imgur, f"faults/{name.partition('.')[0]}", scripted(case))
-
-    assert mirror(album, strategy) == 1
-
-    assert stored(folder / album) == before == contents(imgur, album)
-
-
-@pytest.mark.parametrize("answer", WORSE)
-@pytest.mark.parametrize("state", ["no manifest", "another link"])
-def test_what_is_worse_replaces_nothing(state, answer, imgur, folder, capsys):
-    sizes = [4000, 5000]
-    album = new_album(imgur, bytes=sizes)
-    assert mirror(album, "async") == 0
-    before = stored(folder / album)
-    if state == "no manifest":
-        (folder / album / "album.json").unlink()
-    else:
-        edited(imgur, album, sizes, "?2")
-    for name in before:
-        put(imgur, f"faults/{name.partition('.')[0]}", scripted({"etag": "md5"} | WORSE[answer]))
-
-    assert mirror(album, "async") == 1
-
-    assert "2 of 2 images failed" in capsys.readouterr().err
-    kept = {name: md5 for name, md5 in stored(folder / album).items() if ".part" not in name}
-    assert kept == before
-
-
-def edited(imgur, album, sizes, query):
-    """List each link with what Imgur puts after it once an image is edited."""
-    put(imgur, f"albums/{album}", {"bytes": sizes})
-    images = [
-        image | {"link": image["link"] + query, "datetime": image["datetime"] + int(query[1:])}
-        for image in listing(imgur, album)
-    ]
-    put(imgur, f"albums/{album}", {"bytes": sizes, "images": images})
-
-
-def test_what_was_kept_comes_with_the_next_run(imgur, folder):
-    sizes = [4000, 5000]
-    album = new_album(imgur, bytes=sizes)
-    mirror(album, "async")
-    edited(imgur, album, sizes, "?2")
-    for name in contents(imgur, album):
-        put(imgur, f"faults/{name.partition('.')[0]}", scripted({"etag": "md5"} | WORSE["json"]))
-    assert mirror(album, "async") == 1
-    for name in contents(imgur, album):
-        put(imgur, f"faults/{name.partition('.')[0]}", {"kind": "new-version"})
-    assert mirror(album, "async") == 0
-    assert set(stored(folder / album).values()).isdisjoint(contents(imgur, album).values())
-
-
-@pytest.mark.parametrize("kind", ["substitute", "json"])
-def test_files_that_are_no_pictures_are_found_in_mirrors_of_before(kind, imgur, folder, capsys):
-    """A mirror that an earlier version made: each file is what its manifest says of it."""
-    album = new_album(imgur, bytes=[4000, 5000, 6000])
-    assert mirror(album, "async") == 0
-    body = SUBSTITUTES["a small png"] if kind == "substitute" else WORSE["json"]["body"].encode()
-    about = manifest(folder / album)
-    for row in about["images"]:
-        (folder / album / row["file"]).write_bytes(body)
-        row |= {"bytes": len(body), "md5": hashlib.md5(body).hexdigest()}
-    (folder / album / "album.json").write_text(json.dumps(about))
-
-    assert mirror(album, "async", "--verify") == 0
-    assert stored(folder / album) == contents(imgur, album)
-
-
-@pytest.mark.parametrize("strategy", MANY)
-def test_a_substitute_is_one_in_a_job_as_well(strategy, imgur, folder, tmp_path, capsys):
-    """An album is a row of its input."""
-    album = new_album(imgur, bytes=[3000, 4000, 5000])
-    substitute(imgur, contents(imgur, album), SUBSTITUTES["a small png"])
-    (tmp_path / "albums.txt").write_text(f"{album}\n")
-    arguments = (tmp_path / "albums.txt", "--strategy", strategy, "--workers", 2)
-    assert status(mirror_many, described, *arguments) == 1
-    assert "3 of 3 images failed" in capsys.readouterr().err
-    assert not any(path.suffix == ".jpg" for path in (folder / album).iterdir())
-
-
-@pytest.mark.parametrize("strategy", MANY)
-def test_a_job_replaces_nothing_good(strategy, imgur, folder, tmp_path):
-    album = new_album(imgur, bytes=[3000, 4000])
-    links = [f"{imgur}/{name}" for name in contents(imgur, album)]
-    (tmp_path / "links.txt").write_text("".join(f"{link}\n" for link in links))
-    arguments = (tmp_path / "links.txt", "--strategy", strategy, "--workers", 2)
-    assert status(mirror_many, described, *arguments) == 0
-    shard = folder / "_many" / "links" / "000000"
-    before = stored(shard)
-    shard.with_suffix(".parquet").unlink()
-    for name in before:
-        put(imgur, f"faults/{name.partition('.')[0]}", scripted({"etag": "md5"} | WORSE["json"]))
-    assert status(mirror_many, described, *arguments) == 1
-    assert stored(shard) == before
-
-
-@pytest.mark.parametrize("strategy", MANY)
-def test_a_job_takes_a_new_version(strategy, imgur, folder, tmp_path):
-    album = new_album(imgur, bytes=[3000, 4000])
-    files = contents(imgur, album)
-    (tmp_path / "links.txt").write_text("".join(f"{imgur}/{name}\n" for name in files))
-    arguments = (tmp_path / "links.txt", "--strategy", strategy, "--workers", 2)
-    assert status(mirror_many, described, *arguments) == 0
-    shard = folder / "_many" / "links" / "000000"
-    shard.with_suffix(".parquet").unlink()
-    for name in files:
-        put(imgur, f"faults/{name.partition('.')[0]}", {"kind": "new-version"})
-    assert status(mirror_many, described, *arguments) == 0
-    assert set(stored(shard)) == set(files)
-    assert set(stored(shard).values()).isdisjoint(files.values())
-
-
-# What is said
-
-
-@pytest.mark.parametrize("strategy", Strategy)
-def test_one_bad_image_is_one_sentence(strategy, imgur, folder):
-    """On standard error there is no traceback, and no sentence twice."""
-    album = new_album(imgur, bytes=[3000, 4000])
-    name = next(iter(contents(imgur, album)))
-    put(imgur, f"faults/{name.partition('.')[0]}", scripted({"etag": "md5"} | WORSE["json"]))
-    ran = python("-m", "flows.mirror_album", album, "--strategy", strategy, "--workers", "2")
-    assert ran.returncode == 1
-    assert "Traceback" not in ran.stderr
-    sentence = ran.stderr.splitlines()[-1]
-    assert name in sentence
-    assert ran.stderr.count(name) == 1
-
-
-def test_run_it_again_is_said_where_it_helps(imgur, folder, capsys):
-    album = new_album(imgur, bytes=[3000, 4000])
-    name = next(iter(contents(imgur, album))).partition(".")[0]
-    put(imgur, f"faults/{name}", scripted({"status": 451}))
-    assert mirror(album, "async") == 1
-    assert "run it again" not in capsys.readouterr().err.lower()
-    put(imgur, f"faults/{name}", scripted({"status": 202}))
-    assert mirror(album, "async") == 1
-    assert "run it again" in capsys.readouterr().err.lower()
-    told(imgur, "DELETE", f"faults/{name}")

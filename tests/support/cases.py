@@ -8,10 +8,19 @@ from typing import Any
 
 import requests
 
+from imgur_mirror.models import Mirrored
 from tests.support.imgur import new_album, put
 from tests.support.waiting import LONG
 
-__all__ = ["CASES", "list_album", "listing", "read_cases", "scripted"]
+__all__ = [
+    "CASES",
+    "is_about_an_album",
+    "list_album",
+    "listing",
+    "outcome_of",
+    "read_cases",
+    "scripted",
+]
 
 CASES = Path(__file__).parents[1] / "cases"
 
@@ -22,6 +31,17 @@ REPEATED = re.compile(r"(.) \* (\d+)")
 def read_cases(name: str) -> dict[str, dict[str, Any]]:
     """The cases of a file, by their names."""
     return {case["name"]: case for case in json.loads((CASES / name).read_bytes())["cases"]}
+
+
+def is_about_an_album(case: dict[str, Any]) -> bool:
+    """Whether a case is about several images, or about what was there before."""
+    return "before" in case or "exit" in case["right"]
+
+
+def outcome_of(state: Any) -> Mirrored:
+    """The rows of a run of `mirror_album`, complete or not."""
+    result = state.result(raise_on_failure=False)
+    return result if isinstance(result, Mirrored) else result.mirrored
 
 
 def scripted(case: dict[str, Any]) -> dict[str, Any]:
