@@ -1,7 +1,6 @@
 """Substitutes, and what is worse than what is there: nothing good is lost, in every strategy.
 
-A scene is an album of its own. Each strategy mirrors all of them once as albums, one after another,
-and once as the rows of a job.
+Each strategy mirrors the scenes once as albums, one after another, and once as the rows of a job.
 """
 
 import gzip
@@ -27,7 +26,7 @@ from tests.support.processes import python
 
 pytestmark = [pytest.mark.usefixtures("prefect_server"), pytest.mark.slow]
 
-# The first three come whole, the others in pieces where several workers may share an image.
+# The first three come whole; the others in pieces, where several workers may share an image.
 SIZES = [3000, 4000, 5000, 200_000, 210_000, 220_000]
 PIECES = 1 << 16
 
@@ -59,6 +58,9 @@ WORSE = {
 }  # fmt: skip
 
 
+JSON = {"headers": {"Content-Type": "application/json"}}
+
+
 @pytest.fixture(scope="module", autouse=True)
 def settings(imgur, dask_cluster):
     """The environment in which the flows use the stand-in."""
@@ -81,10 +83,6 @@ def answer(imgur, names, case):
         put(imgur, f"faults/{name.partition('.')[0]}", scripted({"etag": "md5"} | case))
 
 
-def substitute(imgur, names, body, kind="image/png"):
-    answer(imgur, names, {"body": body, "headers": {"Content-Type": kind}})
-
-
 def edited(imgur, album, sizes, query):
     """List each link with what Imgur puts after it once an image is edited."""
     put(imgur, f"albums/{album}", {"bytes": sizes})
@@ -95,153 +93,159 @@ def edited(imgur, album, sizes, query):
     put(imgur, f"albums/{album}", {"bytes": sizes, "images": images})
 
 
-JSON = {"headers": {"Content-Type": "application/json"}}
-PAIRS = [size + number for number in range(len(WORSE)) for size in (3000, 200_000)]
+def link_with(query):
+    """List each link with what Imgur puts after it once an image is edited."""
+
+    def arrange(imgur, album, folder):
+        edited(imgur, album, [image["size"] for image in listing(imgur, album)], query)
+
+    return arrange
 
 
-def worse_for_each(imgur, names):
-    """Answer for a small image and for a large one in each of the ways that are worse."""
-    kinds = list(WORSE.values())
-    for number, name in enumerate(names):
-        answer(imgur, [name], JSON | kinds[number // 2])
+def no_manifest(imgur, album, folder):
+    (folder / album / "album.json").unlink()
 
 
-# The scenes: an album for each, arranged before there is a mirror of it, and after
+def nothing(imgur, album, folder):
+    """Leave it as it is."""
+
+
+# The scenes: an album for each, whose images are in groups that are answered for alike
+
+
+@dataclass(frozen=True)
+class Group:
+    """Images of these sizes, all answered for as `case` says, or with their own files."""
+
+    sizes: list
+    case: dict | None
+    stored: bool = False
 
 
 @dataclass(frozen=True)
 class Scene:
-    """An album of these sizes; `before` and `after` arrange it, as it is first mirrored or is not.
+    """An album; `before` arranges it before it is first mirrored, `after` before it is again.
 
-    `after` returns the images that are to be there in the end, with their digests.
+    Without `before` there is no mirror of it yet.
     """
 
-    sizes: list
-    after: object
+    groups: dict
+    after: object = nothing
     before: object = None
-    failed: int = 0
+
+    @property
+    def sizes(self):
+        return [size for group in self.groups.values() for size in group.sizes]
+
+    def by_group(self, values):
+        """Divide what there is for each image among the groups."""
+        left = iter(values)
+        return {name: [next(left) for _ in group.sizes] for name, group in self.groups.items()}
 
 
-def all_are(body):
-    def after(imgur, album, folder):
-        substitute(imgur, contents(imgur, album), body)
-        return {}
-
-    return Scene(SIZES, after, failed=6)
-
-
-def beside(imgur, album, folder):
-    files = contents(imgur, album)
-    own = dict(list(files.items())[1:4:2])
-    substitute(imgur, [name for name in files if name not in own], SUBSTITUTES["a small png"])
-    return own
-
-
-def twice(imgur, album, folder):
-    """The sizes that the API lists are the same as well."""
-    files = list(contents(imgur, album))
-    body = drawn("jpg", 4000)
-    substitute(imgur, files[:2], body, "image/jpeg")
-    return contents(imgur, album) | dict.fromkeys(files[:2], hashlib.md5(body).hexdigest())
-
-
-def nothing(imgur, album, folder):
-    """Leave it as it was made."""
-
-
-def link_with_1(imgur, album, folder):
-    edited(imgur, album, PAIRS, "?1")
-
-
-def substitute_without_manifest(imgur, album, folder):
-    (folder / album / "album.json").unlink()
-    substitute(imgur, contents(imgur, album), SUBSTITUTES["a small png"])
-    return contents(imgur, album)
-
-
-def worse_without_manifest(imgur, album, folder):
-    (folder / album / "album.json").unlink()
-    worse_for_each(imgur, contents(imgur, album))
-    return contents(imgur, album)
-
-
-def worse_with_another_link(imgur, album, folder):
-    edited(imgur, album, PAIRS, "?2")
-    worse_for_each(imgur, contents(imgur, album))
-    return contents(imgur, album)
-
+TWICE = draw(Picture("twice77", "jpg", 4000)).read(0, 4000)
+SAME = {
+    name: Group(SIZES, {"body": body, "headers": {"Content-Type": "image/png"}})
+    for name, body in SUBSTITUTES.items()
+}
+NOT_SAME = {
+    "what is there twice, as the API says": Group([4000, 4000], {"body": TWICE}, stored=True),
+    "what comes as it is": Group([6000, 7000], None, stored=True),
+}
+INFERIOR = {
+    name: Group([3000 + number, 200_000 + number], JSON | case)
+    for number, (name, case) in enumerate(WORSE.items())
+}
 
 SCENES = {
-    **{f"{name} for every link": all_are(body) for name, body in SUBSTITUTES.items()},
-    "a substitute beside others": Scene([3000, 4000, 5000, 6000, 7000], beside, failed=3),
-    "a picture that is there twice": Scene([4000, 4000, 5000], twice),
-    "a substitute, manifest lost": Scene(SIZES, substitute_without_manifest, nothing, failed=6),
-    "what is worse, manifest lost": Scene(PAIRS, worse_without_manifest, nothing, len(PAIRS)),
-    "what is worse, link edited": Scene(PAIRS, worse_with_another_link, link_with_1, len(PAIRS)),
+    "nothing there": Scene(SAME | NOT_SAME),
+    "manifest lost": Scene({"a small png": SAME["a small png"]} | INFERIOR, no_manifest, nothing),
+    "link edited": Scene(INFERIOR, link_with("?2"), link_with("?1")),
 }
 
 
 @dataclass(frozen=True)
 class Left:
-    """What a run left of a scene: how many images failed, and the files that are to be there."""
+    """What a run left of the images of a group: their names, the failed ones, and the digests."""
 
-    failed: int
-    right: dict
+    names: list
+    before: dict
+    failed: set
     folder: Path
 
 
 @pytest.fixture(scope="module")
 def left(imgur, tmp_path_factory):
-    """Give the scenes as a strategy leaves them; each runs once."""
+    """Give the groups as a strategy leaves them; each runs once."""
 
     @cache
     def run(strategy, how):
         folder = tmp_path_factory.mktemp("scenes")
         albums = {name: new_album(imgur, bytes=scene.sizes) for name, scene in SCENES.items()}
-        before = [name for name, scene in SCENES.items() if scene.before]
-        for name in before:
-            SCENES[name].before(imgur, albums[name], folder)
-        first = listed(folder, [albums[name] for name in before], "first.txt")
-        assert mirror_many(first, downloads=str(folder)).tally.failed == 0
-        right = {n: scene.after(imgur, albums[n], folder) for n, scene in SCENES.items()}
+        files = {name: contents(imgur, album) for name, album in albums.items()}
+        arrange(imgur, albums, folder)
         failed = HOW[how](list(albums.values()), strategy, folder)
-        return {n: Left(failed[album], right[n], folder / album) for n, album in albums.items()}
+        return {
+            (scene, group): Left(names, files[scene], failed & set(names), folder / albums[scene])
+            for scene in SCENES
+            for group, names in SCENES[scene].by_group(files[scene]).items()
+        }
 
     return run
 
 
+def arrange(imgur, albums, folder):
+    """Have a mirror of the albums that were there before, and answer as their groups say."""
+    before = {albums[name]: scene for name, scene in SCENES.items() if scene.before}
+    for album, scene in before.items():
+        scene.before(imgur, album, folder)
+    first = listed(folder, before, "first.txt")
+    assert mirror_many(first, downloads=str(folder)).tally.failed == 0
+    for name, album in albums.items():
+        scene = SCENES[name]
+        scene.after(imgur, album, folder)
+        for group, names in scene.by_group(contents(imgur, album)).items():
+            if (case := scene.groups[group].case) is not None:
+                answer(imgur, names, case)
+
+
 def in_turn(albums, strategy, folder):
-    """Mirror them one after another; how many images of each failed."""
+    """Mirror them one after another; the names of the images that failed."""
     states = [mirror_album(album, strategy, 4, str(folder), return_state=True) for album in albums]
-    rows = [outcome_of(state).having(Outcome.FAILED) for state in states]
-    assert [state.is_failed() for state in states] == list(map(bool, rows))
-    return {album: len(failed) for album, failed in zip(albums, rows, strict=True)}
+    assert all(state.is_failed() for state in states)
+    rows = [row for state in states for row in outcome_of(state).having(Outcome.FAILED)]
+    return {row.name for row in rows}
 
 
 def in_a_job(albums, strategy, folder):
-    """Mirror them as a job; how many rows of each failed."""
-    source = listed(folder, albums)
-    state = mirror_many(source, strategy, 4, str(folder), return_state=True)
+    """Mirror them as a job; the names of the images that failed."""
+    state = mirror_many(listed(folder, albums), strategy, 4, str(folder), return_state=True)
     assert state.is_failed()
-    rows = report(folder)
-    return {album: sum(row["outcome"] == "failed" for row in rows if row["link"].strip() == album)
-            for album in albums}  # fmt: skip
+    return {row["name"] for row in report(folder) if row["outcome"] == "failed"}
 
 
 HOW = {"albums": in_turn, "a job": in_a_job}
 
 
-@pytest.mark.parametrize("scene", SCENES)
+GROUPS = [(scene, group) for scene in SCENES for group in SCENES[scene].groups]
+
+
+@pytest.mark.parametrize(("scene", "group"), GROUPS, ids=map(", ".join, GROUPS))
 @pytest.mark.parametrize("how", HOW)
 @pytest.mark.parametrize("strategy", Strategy)
-def test_nothing_good_is_lost_and_nothing_worse_is_stored(strategy, how, scene, left):
-    found = left(strategy, how)[scene]
-    assert found.failed == SCENES[scene].failed
-    kept = {name: md5 for name, md5 in stored(found.folder).items() if ".part" not in name}
-    assert kept == found.right
-    known = {row["file"] for row in manifest(found.folder)["images"]} - {None}
+def test_nothing_good_is_lost_and_nothing_worse_is_stored(strategy, how, scene, group, left):
+    found, about = left(strategy, how)[scene, group], SCENES[scene].groups[group]
+    assert found.failed == (set() if about.stored else set(found.names))
+    right = {name: found.before[name] for name in found.names}
+    if about.stored and about.case:
+        right = dict.fromkeys(found.names, hashlib.md5(about.case["body"]).hexdigest())
+    elif not about.stored and not SCENES[scene].before:
+        right = {}
+    there = stored(found.folder)
+    assert {name: there[name] for name in found.names if name in there} == right
+    known = {row["file"] for row in manifest(found.folder)["images"]} & set(found.names)
     # A manifest that was lost vouches for nothing that did not come again.
-    assert known == set() if "manifest lost" in scene else known == set(found.right)
+    assert known == (set() if scene == "manifest lost" else set(right))
 
 
 def test_every_case_is_a_scene():
@@ -260,25 +264,26 @@ def test_every_case_is_a_scene():
 @pytest.mark.parametrize("strategy", Strategy)
 def test_a_job_replaces_what_is_there_by_what_is_better_alone(strategy, imgur, tmp_path):
     """Its links, after its report was lost: what is worse replaces nothing, a new version does."""
-    album = new_album(imgur, bytes=[*PAIRS, 3000, 4000])
+    scene = Scene(INFERIOR | {"new": Group([3000, 4000], None)})
+    album = new_album(imgur, bytes=scene.sizes)
     source = listed(tmp_path, links(imgur, album))
     assert mirror_many(source, downloads=str(tmp_path)).tally.failed == 0
     shard = tmp_path / "_many" / "links" / "000000"
     before = stored(shard)
     shard.with_suffix(".parquet").unlink()
-    *worse, first, second = before
-    worse_for_each(imgur, worse)
-    for name in (first, second):
+    groups = scene.by_group(before)
+    new = groups.pop("new")
+    for name in new:
         put(imgur, f"faults/{name.partition('.')[0]}", {"kind": "new-version"})
+    for group, names in groups.items():
+        answer(imgur, names, INFERIOR[group].case)
 
     state = mirror_many(source, strategy, 4, str(tmp_path), return_state=True)
 
-    assert f"{len(worse)} of {len(before)} images failed" in state.message
+    assert f"{len(before) - 2} of {len(before)} images failed" in state.message
     after = stored(shard)
-    assert {name: after[name] for name in worse} == {name: before[name] for name in worse}
     assert set(after) == set(before)
-    assert after[first] != before[first]
-    assert after[second] != before[second]
+    assert [name for name in before if after[name] != before[name]] == new
 
 
 # An album, by itself
@@ -301,7 +306,7 @@ def mirror(album, *options):
 
 def test_what_fails_is_said_with_its_status(imgur, folder, tmp_path, capsys):
     album = new_album(imgur, bytes=[3000, 4000, 5000])
-    substitute(imgur, contents(imgur, album), SUBSTITUTES["a small png"])
+    answer(imgur, contents(imgur, album), SAME["a small png"].case)
     assert mirror(album) == 1
     assert "3 of 3 images failed" in capsys.readouterr().err
     assert status(mirror_many, described, listed(tmp_path, [album])) == 1
