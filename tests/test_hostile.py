@@ -614,56 +614,68 @@ def test_credentials_follow_no_redirect_of_the_api(standin, trap):
     assert trap.connections == 0
 
 
-def _listed(standin, trap):
-    """What the API may list: hostile images, and between them one that is as it should be."""
+IDS = [
+    "../../escape",
+    "..",
+    ".",
+    "",
+    "/etc/passwd",
+    "a/b",
+    "a\\b",
+    "a\0b",
+    "a\nb",
+    "\x1b[31m",
+    "\u202eabc",
+    "con",
+    "NUL",
+    "com1",
+    "album.json",
+    ".run-00000000",
+    "~",
+    "x" * 65,
+    "x" * 5000,
+    "ÀÉÎÕÜ",
+    None,
+    7,
+    ["x"],
+]
+
+# TRAP and HOST are where the second host and the stand-in listen.
+LINKED = [
+    "http://TRAP/x.png",
+    f"ftp://{trap.place}/x.png",
+    "file:///etc/passwd",
+    "data:image/png;base64,iVBORw0KGgo=",
+    "http://user:password@HOST/x.png",
+    "https://localhost/x.png",
+    "http://localhost:PORT/x.png",
+    "../x.png",
+    "//",
+    "http://[::1",
+    "\0",
+    "http://HOST/x.png\r\nHost: evil",
+    None,
+    7,
+]
+
+
+def _hostile_images(standin, trap, honest):
+    """What the API may list, with the one file that is as it should be."""
     base = {"type": "image/png", "size": 2000, "datetime": 1400000000}
-    ids = [
-        "../../escape",
-        "..",
-        ".",
-        "",
-        "/etc/passwd",
-        "a/b",
-        "a\\b",
-        "a\0b",
-        "a\nb",
-        "\x1b[31m",
-        "\u202eabc",
-        "con",
-        "NUL",
-        "com1",
-        "album.json",
-        ".run-00000000",
-        "~",
-        "x" * 65,
-        "x" * 5000,
-        "ÀÉÎÕÜ",
-        None,
-        7,
-        ["x"],
-    ]
-    good = f"{standin}/GOOD.png"
-    named = [{"id": word, "link": good, **base} for word in ids]
-    links = [
-        f"http://{trap.place}/x.png",
-        f"ftp://{trap.place}/x.png",
-        "file:///etc/passwd",
-        "data:image/png;base64,iVBORw0KGgo=",
-        f"http://user:password@{standin.removeprefix('http://')}/x.png",
-        "https://localhost/x.png",
-        f"http://localhost:{trap.port}/x.png",
-        "../x.png",
-        "//",
-        "http://[::1",
-        "\0",
-        f"{standin}/x.png\r\nHost: evil",
-        None,
-        7,
-    ]
-    linked = [
-        {"id": f"linked{number:02}", "link": link, **base} for number, link in enumerate(links)
-    ]
-    return [*named, *linked]
+    good = f"{standin}/{honest['name']}"
+    twins = [{"id": word, "link": good, "type": "image/png"} for word in _twins(honest)]
+    named = [{"id": word, "link": good, **base} for word in IDS]
+    linked = [{"id": f"linked{n:02}", "link": link, **base} for n, link in enumerate(LINKED)]
+    places = {"TRAP": trap.place, "HOST": standin.removeprefix("http://"), "PORT": str(trap.port)}
+    text = json.dumps([*named, *linked, *twins])
+    for word, place in places.items():
+        text = text.replace(word, place)
+    return json.loads(text)
+
+
+def _twins(honest):
+    """Ids that differ in their capitals alone."""
+    return {honest["id"].upper(), honest["id"].lower()}
 
 
 @pytest.mark.parametrize("strategy", Strategy)
@@ -672,18 +684,13 @@ def test_a_hostile_album_gets_nothing_out_and_nothing_in(
 ):
     number = list(Strategy).index(strategy)
     (one,) = told(standin, "PUT", f"albums/Honest{number}", {"kinds": ["png"], "bytes": 3000})
-    twins = [one["id"].upper(), one["id"].lower()]
-    listed = [
-        *_listed(standin, trap),
-        *({"id": word, "link": f"{standin}/{one['name']}", "type": "image/png"} for word in twins),
-    ]
-    text = json.dumps(listed).replace("GOOD.png", one["name"])
-    told(standin, "PUT", f"albums/Hostil{number}", {"images": json.loads(text)})
+    images = _hostile_images(standin, trap, one)
+    told(standin, "PUT", f"albums/Hostil{number}", {"images": images})
     told(standin, "DELETE", "served")
     hosts = json.dumps([standin.removeprefix("http://"), "localhost"])
-    for name, value in (environment(standin) | {"IMGUR_IMAGE_HOSTS": hosts}).items():
+    settings = environment(standin) | {"IMGUR_IMAGE_HOSTS": hosts, "IMGUR_BACKOFF": "0.01"}
+    for name, value in settings.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setenv("IMGUR_BACKOFF", "0.01")
     downloads = tmp_path / "a" / "b" / "downloads"
     before = _tree(tmp_path)
 
@@ -693,23 +700,25 @@ def test_a_hostile_album_gets_nothing_out_and_nothing_in(
     folder = downloads / f"Hostil{number}"
     files = {path.name for path in folder.iterdir()} - {"album.json"}
     # Names that differ in their capitals alone are told apart on every file system.
-    assert len({name.casefold() for name in files}) == len(files) == len(set(twins))
-    pages = downloads / "_reports" / f"Hostil{number}"
-    assert _tree(tmp_path) - before == {
-        str(path.relative_to(tmp_path))
-        for path in [*downloads.parents[:2], downloads, folder, folder / "album.json"]
-        + [folder / name for name in files]
-        + [pages.parent, pages]
-        + [pages / name for name in ("contact-sheet.html", "report.md", "waterfall.svg")]
-    }
+    assert len({name.casefold() for name in files}) == len(files) == len(_twins(one))
+    assert _tree(tmp_path) - before == _tree_of_run(tmp_path, folder, files)
     assert trap.connections == 0
     served = told(standin, "GET", "served")
-    assert {entry["path"] for entry in served} == {f"/{one['name']}"}
-    assert len(served) == len(set(twins))
+    assert [entry["path"] for entry in served] == [f"/{one['name']}"] * len(files)
     assert not any(entry["had_authorization"] for entry in served)
     manifest = json.loads((folder / "album.json").read_bytes())
-    kept = [row["file"] for row in manifest["images"] if row["file"] is not None]
-    assert set(kept) == files
+    assert {row["file"] for row in manifest["images"]} - {None} == files
+
+
+def _tree_of_run(root, folder, files):
+    """All that a run may leave: the files of the album, its manifest and its report."""
+    downloads, pages = folder.parent, folder.parent / "_reports" / folder.name
+    left = [
+        *(*downloads.parents[:2], downloads, folder, folder / "album.json", pages.parent, pages),
+        *(folder / name for name in files),
+        *(pages / name for name in ("contact-sheet.html", "report.md", "waterfall.svg")),
+    ]
+    return {str(path.relative_to(root)) for path in left}
 
 
 def _tree(folder):

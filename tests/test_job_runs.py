@@ -12,9 +12,11 @@ from flows.cli.command_line import main
 from flows.mirror_many import described, mirror_many
 from imgur_mirror.bulk import Tally, job_name, open_source
 from imgur_mirror.bulk.outcomes import Row, tally_rows
+from imgur_mirror.bulk.summary import job_headline
 from imgur_mirror.models import Download, Outcome, Strategy
 from tests.support.imgur import contents, fault, images_served, new_album, put, told
 from tests.support.jobs import links, listed, report
+from tests.support.prefect_api import artifact
 from tests.support.processes import PROJECT, python
 from tests.support.waiting import LONG
 
@@ -56,6 +58,38 @@ def test_a_list_that_became_shorter_leaves_no_rows_of_before(imgur, downloads, t
     assert found.removed == 2
     assert "the list became shorter: 2 reports" in described(found)
     assert len(images_of(downloads)) == 7
+
+
+@pytest.mark.parametrize("strategy", Strategy)
+def test_fewer_listed_than_counted_is_said_of_each_album(strategy, imgur, downloads, tmp_path):
+    """In the headline and the report, by a run that asks for nothing as well."""
+    short = [new_album(imgur, count=2, bytes=3000, listed={"images_count": n}) for n in (5, 3)]
+    broken = links(imgur, new_album(imgur, count=1, bytes=3000))[0]
+    fault(imgur, broken.rpartition("/")[2], "status", status=403)
+    source = listed(tmp_path, [short[0], new_album(imgur, count=2, bytes=3000), broken, short[1]])
+    sentences = [
+        f"{album}: Imgur counts {n} images and lists 2"
+        for album, n in zip(short, (5, 3), strict=True)
+    ]
+
+    state = mirror_many(source, strategy, workers=2, shard_size=3, return_state=True)
+    told(imgur, "DELETE", "faults")
+    again = mirror_many(source, strategy, workers=2, shard_size=3)
+
+    assert all(sentence in state.message for sentence in sentences)
+    assert all(sentence in described(again) for sentence in sentences)
+    assert all(sentence in artifact("job-links") for sentence in sentences)
+    notes = [row["album_note"] for row in report(downloads)]
+    assert notes == [sentences[0][9:]] * 2 + [None] * 3 + [sentences[1][9:]] * 2
+
+
+def test_albums_of_which_something_is_said_are_counted():
+    rows = [Row(n, "", f"album{n // 2}", album_note="Imgur counts 9") for n in range(100)]
+    tally = tally_rows(rows, 0, 0) + tally_rows(rows[:2], 0, 0)
+    assert (tally.noted, len(tally.notes)) == (51, 20)
+    said = job_headline(tally, 1)
+    assert said.count("Imgur counts 9") == 5
+    assert said.endswith("; and 46 albums more like that")
 
 
 @pytest.mark.parametrize("strategy", Strategy)

@@ -1,8 +1,10 @@
 """The input of a very large job: its formats, read as a stream, refused with a sentence."""
 
+import bz2
 import csv
 import gzip
 import json
+import lzma
 import pickle
 from random import Random
 from string import ascii_letters, digits
@@ -152,6 +154,88 @@ def test_a_line_that_is_no_json_costs_that_line(broken, tmp_path):
     assert [each.text for each in records if not each.fault] == [*LINKS[:1000], *LINKS[1001:]]
     assert {each.line for each in records if each.fault} <= {1001, 1002}
     assert any(each.fault for each in records)
+
+
+def zstd(data):
+    packed = pa.BufferOutputStream()
+    with pa.CompressedOutputStream(packed, "zstd") as stream:
+        stream.write(data)
+    return packed.getvalue().to_pybytes()
+
+
+PACKED = {"": bytes, ".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress,
+          ".zst": zstd}  # fmt: skip
+
+
+def broken_table(mark, quoted=True):
+    """Lines of a table, and what each becomes: a link, a fault, or nothing."""
+    lines = []
+    for number, link in enumerate(LINKS):
+        match number % 11:
+            case 3:
+                lines.append((f'{number}{mark}{link}{mark}"open', "" if quoted else link))
+            case 5:
+                lines.append((f"{number}", ""))
+            case 7:
+                lines.append(("", None))
+            case 9:
+                lines.append((f"{number}{mark}{link}{mark}x{mark}more{mark}cells", link))
+            case _:
+                lines.append((f"{number}{mark}{link}{mark}x", link))
+    return [(mark.join(("n", "url", "caption")), None), *lines]
+
+
+def broken_json():
+    whole = [({"url": link}, link) for link in LINKS]
+    lines = [(json.dumps(value), link) for value, link in whole]
+    for number in range(0, len(lines), 7):
+        lines[number] = (('{"url": "open', "{'url': 1}", '{"n": 1}', "null")[number % 4], "")
+    for number in range(3, len(lines), 50):
+        lines[number] = ("", None)
+    return lines
+
+
+def broken_array():
+    inner = [(f"{line}," if line else line, link) for line, link in broken_json()]
+    return [("[", None), *inner, ("]", None)]
+
+
+def broken_text():
+    lines = [(link, link) for link in LINKS]
+    for number in range(0, len(lines), 5):
+        lines[number] = (("", "# comment", "  # more", "\t", " ")[number % 5], None)
+    return lines
+
+
+BROKEN = {
+    "a.csv": broken_table(","),
+    "semicolons.csv": broken_table(";"),
+    "bars.csv": broken_table("|"),
+    "tabs.csv": broken_table("\t"),
+    "a.tsv": broken_table("\t", quoted=False),
+    "table.txt": broken_table(";"),
+    "a.jsonl": broken_json(),
+    "array.json": broken_array(),
+    "a.txt": broken_text(),
+}
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"], ids=["LF", "CRLF", "CR"])
+@pytest.mark.parametrize("packed", PACKED)
+@pytest.mark.parametrize("name", BROKEN)
+def test_each_line_of_a_file_is_a_row_or_a_fault_or_nothing(name, packed, end, tmp_path):
+    """However much of it cannot be read: what is read adds up to the lines of the file."""
+    lines = BROKEN[name]
+    content = end.join(line for line, _ in lines).encode()
+    (tmp_path / f"{name}{packed}").write_bytes(PACKED[packed](content))
+
+    source = open_source(str(tmp_path / f"{name}{packed}"))
+    records = [each for some in source.rows() for each in some.records]
+
+    right = {n: link for n, (_, link) in enumerate(lines, 1) if link is not None}
+    assert [each.line for each in records] == list(right)
+    whole = {each.line: each.text.strip() for each in records if not each.fault and each.text}
+    assert whole == {n: link for n, link in right.items() if link}
 
 
 @pytest.mark.parametrize("cut", [100, 1000])

@@ -13,6 +13,9 @@ __all__ = ["AlbumOutcome", "Row", "Tally", "tally_rows"]
 MAX_ERROR_KINDS = 20
 """Kinds of errors that are counted, the most frequent ones."""
 
+MAX_NOTES = 20
+"""Albums whose notes are kept, of all that are counted."""
+
 
 NOT_TRIED = Download(id="", name="", outcome=Outcome.FAILED)
 
@@ -23,7 +26,8 @@ class Row:
 
     `text` is that row, `folder` where its file is below the downloads. `again` says of a failed
     image that the next run tries it again, `foreign` of a row that it is a link to another site.
-    `beside` has what the other columns of the input hold.
+    `beside` has what the other columns of the input hold, `album_note` what there is to say of the
+    album that the image is in.
     """
 
     row: int
@@ -33,17 +37,20 @@ class Row:
     again: bool = False
     foreign: bool = False
     beside: Mapping[str, str | None] = field(default_factory=dict)
+    album_note: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class AlbumOutcome:
     """What became of the images of an album, and its folder below the downloads.
 
-    An album that the API did not list has no folder, and one row of its own.
+    An album that the API did not list has no folder, and one row of its own. `note` says where
+    Imgur counts more images than it lists.
     """
 
     folder: str
     downloads: list[Download]
+    note: str | None = None
 
     @property
     def failed(self) -> bool:
@@ -58,7 +65,7 @@ class Tally:
     `fetched` of the `downloaded` ones, and `received` bytes, came in this run; `bytes` are those
     of all files. `again` of the `failed` ones are tried again by the next run. `errors` counts
     the sentences of what failed, most frequent first. `foreign` are links to other sites, which
-    count as nothing else.
+    count as nothing else. Of `noted` albums there is something to say; `notes` has the first.
     """
 
     shards: int = 0
@@ -71,7 +78,9 @@ class Tally:
     fetched: int = 0
     bytes: int = 0
     received: int = 0
+    noted: int = 0
     errors: tuple[tuple[str, int], ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def images(self) -> int:
@@ -82,22 +91,26 @@ class Tally:
         sums = {
             field.name: getattr(self, field.name) + getattr(other, field.name)
             for field in fields(self)
-            if field.name != "errors"
+            if field.name not in ("errors", "notes")
         }
         counts = Counter(dict(self.errors))
         counts.update(dict(other.errors))
-        return Tally(**sums, errors=tuple(counts.most_common(MAX_ERROR_KINDS)))
+        errors = tuple(counts.most_common(MAX_ERROR_KINDS))
+        return Tally(**sums, errors=errors, notes=(*self.notes, *other.notes)[:MAX_NOTES])
 
 
 def tally_rows(rows: Iterable[Row], fetched: int, received: int) -> Tally:
     """Count the rows of one shard; an image that several rows name counts for each."""
     outcomes: Counter[Outcome] = Counter()
     errors: Counter[str] = Counter()
+    notes: dict[str, None] = {}
     again = size = foreign = 0
     for row in rows:
         if row.foreign:
             foreign += 1
             continue
+        if row.album_note:
+            notes[f"{row.folder}: {row.album_note}"] = None
         outcomes[row.download.outcome] += 1
         again += row.again
         size += row.download.bytes
@@ -114,7 +127,9 @@ def tally_rows(rows: Iterable[Row], fetched: int, received: int) -> Tally:
         fetched=fetched,
         bytes=size,
         received=received,
+        noted=len(notes),
         errors=tuple(errors.most_common(MAX_ERROR_KINDS)),
+        notes=tuple(notes)[:MAX_NOTES],
     )
 
 

@@ -54,7 +54,8 @@ class ShardReport:
                 # Made when links to other sites counted as failures: it is made anew.
                 metadata["again"] = metadata["failed"]
             errors = tuple((str(error), int(count)) for error, count in metadata.pop("errors"))
-            return Tally(**metadata, errors=errors)
+            notes = tuple(map(str, metadata.pop("notes", ())))
+            return Tally(**metadata, errors=errors, notes=notes)
         except StoreError:
             raise
         except (OSError, ArrowException, KeyError, ValueError, TypeError):
@@ -70,7 +71,14 @@ class ShardReport:
         with self.file.open() as file:
             rows = read_table(file).to_pylist()
         return [
-            Row(row["row"], row["link"], row["folder"], _download(row), row["again"])
+            Row(
+                row["row"],
+                row["link"],
+                row["folder"],
+                _download(row),
+                row["again"],
+                album_note=row.get("album_note"),
+            )
             for row in rows
         ]
 
@@ -93,6 +101,9 @@ class ShardReport:
 
         # A later run that reads these counts has fetched nothing of this itself.
         counts = asdict(replace(tally, fetched=0, received=0))
+        if not tally.noted:
+            # Version 0.1 knows neither, and would take the shard for one that is not done.
+            del counts["noted"], counts["notes"]
         metadata = counts | {"digest": shard.digest, "began": began}
         table = _table(rows).replace_schema_metadata({_METADATA: json.dumps(metadata)})
         content = BytesIO()
@@ -123,6 +134,7 @@ def _table(rows: Sequence[Row]) -> "pyarrow.Table":
         values = [getattr(row.download, field) for row in rows]
         columns[column] = pa.array(values, types.get(field, pa.string()))
     columns["foreign"] = pa.array([row.foreign for row in rows], pa.bool_())
+    columns["album_note"] = pa.array([row.album_note for row in rows], pa.string())
     for name in dict.fromkeys(name for row in rows for name in row.beside):
         cells = [row.beside.get(name) for row in rows]
         columns[_free_name(name, columns)] = pa.array(cells, pa.string())

@@ -20,7 +20,8 @@ def noted_albums(state: RunState) -> Iterator[tuple[Address, AlbumOutcome]]:
         with suppress(ValueError, KeyError, TypeError, BadAddress):
             note = json.loads(content)
             rows = [download_of(row) for row in note["rows"]]
-            yield Address(note["kind"], note["id"]), AlbumOutcome(note["folder"], rows)
+            album = AlbumOutcome(note["folder"], rows, note.get("note"))
+            yield Address(note["kind"], note["id"]), album
 
 
 def write_album_note(state: RunState, address: Address, album: AlbumOutcome) -> None:
@@ -29,6 +30,7 @@ def write_album_note(state: RunState, address: Address, album: AlbumOutcome) -> 
         "kind": address.kind,
         "id": address.id,
         "folder": album.folder,
+        "note": album.note,
         "rows": [row_of(row) for row in album.downloads],
     }
     state.note(f"{address.kind}-{address.id}.album", json.dumps(note).encode())

@@ -5,14 +5,14 @@ from dataclasses import replace
 
 from imgur_mirror.api import Address, BadAddress
 from imgur_mirror.bulk.links import ForeignLink, Link
-from imgur_mirror.bulk.outcomes import Row
+from imgur_mirror.bulk.outcomes import AlbumOutcome, Row
 from imgur_mirror.bulk.shard import Shard
 from imgur_mirror.models import Download, Image, Outcome
 
 __all__ = ["Found", "report_rows"]
 
-Found = Callable[[Image | Address], tuple[str, Iterable[Download]]]
-"""Gives the folder of what a row names, below the downloads, and the outcomes of its images."""
+Found = Callable[[Image | Address], AlbumOutcome]
+"""Gives what became of what a row names; an image by itself is as an album of one."""
 
 
 def report_rows(shard: Shard, links: Iterable[Link], found: Found) -> Iterator[Row]:
@@ -22,10 +22,11 @@ def report_rows(shard: Shard, links: Iterable[Link], found: Found) -> Iterator[R
         row = Row(shard.first + index, text, "", beside=context.beside_row(index))
         fault, place = context.faults.get(index), context.place(index)
         if not isinstance(link, BadAddress):
-            folder, downloads = found(link)
-            for download in downloads:
+            album = found(link)
+            named = replace(row, folder=album.folder, album_note=album.note)
+            for download in album.downloads:
                 again = download.outcome is Outcome.FAILED
-                yield replace(row, folder=folder, download=download, again=again)
+                yield replace(named, download=download, again=again)
         elif not fault:
             is_foreign = isinstance(link, ForeignLink)
             yield replace(row, download=_unreadable(place, str(link)), foreign=is_foreign)

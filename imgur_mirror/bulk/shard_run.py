@@ -27,6 +27,7 @@ from imgur_mirror.download import AlbumMirror, Batch, MirrorOptions
 from imgur_mirror.download.settling import gone_but_damaged, settle
 from imgur_mirror.download.substitutes import is_blocked
 from imgur_mirror.models import Album, ByteRange, Download, Image, Outcome, Strategy
+from imgur_mirror.report import shortfall
 from imgur_mirror.settings import Wire
 from imgur_mirror.store import AlbumFolder, RunState, album_folder, os_errors_as_store_errors
 
@@ -151,7 +152,7 @@ class ShardRun:
             name = self._links.file_name(link)
             self._images[name] = replace(row.download, id=name)
         elif isinstance(link, Address) and index == self._links.addresses[link]:
-            album = self._albums.setdefault(link, AlbumOutcome(row.folder, []))
+            album = self._albums.setdefault(link, AlbumOutcome(row.folder, [], row.album_note))
             album.downloads.append(row.download)
 
     def _drop_unfinished(self) -> None:
@@ -235,7 +236,8 @@ class ShardRun:
         with album_dir.start_run() as opened:
             folder = self.job.relative(opened)
             rows = yield from self._mirror_album(album, opened)
-        outcome = AlbumOutcome(folder, [self._with_earlier(folder, row) for row in rows])
+        done = [self._with_earlier(folder, row) for row in rows]
+        outcome = AlbumOutcome(folder, done, shortfall(album))
         self._albums[address] = outcome
         if outcome.downloads and not outcome.failed:
             write_album_note(self._state, address, outcome)
@@ -286,13 +288,12 @@ class ShardRun:
         for album in self._albums.values():
             yield from album.downloads
 
-    def _found(self, link: Image | Address) -> tuple[str, list[Download]]:
-        """Return the folder of what a row names, and the outcomes of its images."""
+    def _found(self, link: Image | Address) -> AlbumOutcome:
+        """Return what became of what a row names."""
         if isinstance(link, Image):
             row = self._images[self._links.file_name(link)]
-            return self._own, [replace(row, id=link.id)]
-        album = self._albums[link]
-        return album.folder, album.downloads
+            return AlbumOutcome(self._own, [replace(row, id=link.id)])
+        return self._albums[link]
 
 
 def _is_final(row: Download, size: int | None, retry_gone: bool) -> bool:

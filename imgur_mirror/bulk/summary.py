@@ -26,7 +26,7 @@ def job_headline(tally: Tally, seconds: float, removed: int = 0) -> str:
             f"the list became shorter: {counted(removed, 'report')} of rows that it no longer has "
             "were removed, their files were kept"
         )
-    return "; ".join(parts)
+    return "; ".join(parts + _notes(tally, 5))
 
 
 def job_lacks(tally: Tally, skip_foreign: bool = False) -> str | None:
@@ -87,6 +87,13 @@ def job_markdown(name: str, folder: str, tally: Tally, seconds: float, removed: 
         f"Each image has a row in `{folder}/*.parquet`.",
     ]
     return "\n\n".join(block for block in blocks if block)
+
+
+def _notes(tally: Tally, limit: int) -> list[str]:
+    """Return what there is to say of albums, at most so many, and how many more there are."""
+    shown = list(tally.notes[:limit])
+    rest = tally.noted - len(shown)
+    return [*shown, f"and {counted(rest, 'album')} more like that"] if rest else shown
 
 
 def _counts(tally: Tally) -> str:

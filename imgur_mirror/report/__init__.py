@@ -11,6 +11,7 @@ from imgur_mirror.report.album import (
     mirror_markdown,
     missing_text,
     plan_line,
+    shortfall,
 )
 from imgur_mirror.report.albums import summary_headline, summary_rows, summary_text
 from imgur_mirror.report.svg import data_uri
@@ -30,6 +31,7 @@ __all__ = [
     "mirror_markdown",
     "missing_text",
     "plan_line",
+    "shortfall",
     "summary_headline",
     "summary_rows",
     "summary_text",

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from imgur_mirror.models import Download, Mirrored, Outcome, Strategy
+from imgur_mirror.models import Album, Download, Mirrored, Outcome, Strategy
 from imgur_mirror.report.tables import (
     Row,
     escape,
@@ -87,16 +87,16 @@ def missing_text(mirrored: Mirrored, limit: int = 10) -> str | None:
     names = [f"{label(download)} ({reason(download)})" for download in failed]
     of_all = f"{len(failed)} of {counted_images(len(mirrored.downloads))}"
     lines = [f"{plain(mirrored.album.id)}: {of_all} failed: {join_some(names, limit)}."]
-    if lacking := shortfall(mirrored):
+    if lacking := shortfall(mirrored.album):
         lines.append(f"{lacking}.")
     if any(download.retryable for download in failed):
         lines.append("Run it again: what is there is kept, only the rest is fetched.")
     return " ".join(lines)
 
 
-def shortfall(mirrored: Mirrored) -> str | None:
+def shortfall(album: Album) -> str | None:
     """Say that Imgur counts more images in the album than it lists; None where it does not."""
-    count, in_album = mirrored.album.counted or 0, len(mirrored.album.images)
+    count, in_album = album.counted or 0, len(album.images)
     if count <= in_album:
         return None
     return f"Imgur counts {counted_images(count)} and lists {in_album}"
@@ -145,7 +145,7 @@ def _image_row(download: Download) -> Row:
 
 
 def _result(mirrored: Mirrored) -> str:
-    return "; ".join(part for part in (_outcomes(mirrored), shortfall(mirrored)) if part)
+    return "; ".join(part for part in (_outcomes(mirrored), shortfall(mirrored.album)) if part)
 
 
 def _outcomes(mirrored: Mirrored) -> str:

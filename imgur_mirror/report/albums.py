@@ -65,7 +65,7 @@ def _notes(result: AlbumResult) -> Iterator[str]:
         return
     if mirrored.downloads and len(mirrored.having(Outcome.GONE)) == len(mirrored.downloads):
         yield f"{mirrored.album.id}: none of its images is there any more"
-    if lacking := shortfall(mirrored):
+    if lacking := shortfall(mirrored.album):
         yield f"{mirrored.album.id}: {lacking}"
 
 

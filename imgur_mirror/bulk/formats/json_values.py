@@ -43,7 +43,9 @@ class _Value(NamedTuple):
 
 def json_columns(path: str, file: OpenFile, wanted: str) -> Columns:
     """Choose the key with the links out of those of the first objects."""
-    values = [each.value for each in islice(_values(file.text()), PREVIEW) if not each.fault]
+    values = [
+        each.value for each in islice(_values(file.text(newline=None)), PREVIEW) if not each.fault
+    ]
     objects = [value for value in values if isinstance(value, dict)]
     names = list(dict.fromkeys(str(name) for each in objects for name in each))
     if not names and not wanted:
@@ -55,7 +57,7 @@ def json_columns(path: str, file: OpenFile, wanted: str) -> Columns:
 
 def json_records(file: OpenFile, column: str) -> Iterator[Record]:
     """Read the values, each as a row."""
-    for value, line, fault in _values(file.text()):
+    for value, line, fault in _values(file.text(newline=None)):
         if fault or not isinstance(value, dict):
             yield Record(_as_text(value)[:MAX_LENGTH], line, fault)
         elif column not in value:

@@ -85,13 +85,18 @@ class OpenFile:
         size = os.fstat(self.file.fileno()).st_size
         return min(1.0, self.file.tell() / size) if size else 1.0
 
-    def text(self) -> TextIOWrapper:
-        """Decode it; what is no UTF-8 becomes a mark that says so."""
+    def text(self, newline: str | None = "") -> TextIOWrapper:
+        """Decode it; what is no UTF-8 becomes a mark that says so.
+
+        Line ends stay as they are; with a `newline` of None each of them becomes a line feed.
+        """
         start = self.unpacked.peek(2)[:2]
         utf16 = start in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
         encoding = "utf-16" if utf16 else "utf-8-sig"
         # Kept, since it closes the file when it is collected.
-        self._text = TextIOWrapper(self.unpacked, encoding=encoding, errors="replace", newline="")
+        self._text = TextIOWrapper(
+            self.unpacked, encoding=encoding, errors="replace", newline=newline
+        )
         return self._text
 
 
