@@ -217,6 +217,14 @@ NEIGHBOURS = {
     "a length twice": stored_as(headers={"Content-Length": ["{length}", "{length}"]}),
     "a length twice in one header": stored_as(headers={"Content-Length": "{length}, {length}"}),
     "two lengths": retried("picture", headers={"Content-Length": ["{length}", "7"]}),
+    "gzip in a second header": refused(
+        lambda size: gzip.compress(jpeg(size), mtime=0), "gzip",
+        headers={"Content-Encoding": ["identity", "gzip"]},
+    ),
+    "chunks behind another coding": stored_as(
+        chunked=True, headers={"Content-Length": None, "Transfer-Encoding": "identity, chunked"}
+    ),
+    "early hints twenty times": stored_as(before_status=[103] * 20),
     "chunks with a length": stored_as(chunked=True),
     "chunks": stored_as(chunked=True, headers={"Content-Length": None}),
     "a header of 16000 bytes": stored_as(headers={"Set-Cookie": "x * 16000"}),

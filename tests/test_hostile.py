@@ -192,6 +192,10 @@ SOUND = {
         Transfer_Encoding="chunked",
     ),
     "no length but a digest": answer(Content_Length=None, ETag=f'"{MD5}"', Connection="close"),
+    "a digest twice": answer(
+        Content_Length=None, ETag=f'"{MD5}"', Etag=f'"{MD5}"', Connection="close"
+    ),
+    "a redirect twice": answer(b"", "302 Found", Location="/0.png", location="/0.png"),
 }
 
 UNSOUND = {
@@ -643,7 +647,7 @@ IDS = [
 # TRAP and HOST are where the second host and the stand-in listen.
 LINKED = [
     "http://TRAP/x.png",
-    f"ftp://{trap.place}/x.png",
+    "ftp://TRAP/x.png",
     "file:///etc/passwd",
     "data:image/png;base64,iVBORw0KGgo=",
     "http://user:password@HOST/x.png",

@@ -238,6 +238,47 @@ def test_each_line_of_a_file_is_a_row_or_a_fault_or_nothing(name, packed, end, t
     assert whole == {n: link for n, link in right.items() if link}
 
 
+SOME = "https://i.imgur.com/img0001.jpg", "https://i.imgur.com/img0002.jpg"
+
+AROUND = {
+    "comments.csv": "# exported today\nurl,caption\n{0},a\n# a note\n\n{1},#b\n",
+    "comments alone.csv": "# {0}\n\n{0}\n#\n{1}\n",
+    "a column of numbers.csv": "#,url\n1,{0}\n#2,{1}\n",
+    "sep in quotes.csv": '"sep=|"\nid|url\n1|{0}\n2|{1}\n',
+    "a large cell.csv": 'caption,url\n"{2}",{0}\nb,{1}\n',
+    "a header.txt": "# exported\nURL\n{0}\n{1}\n",
+    "a header that may be an id.txt": "links\n{0}\n{1}\n",
+    "an array.txt": '["{0}", "{1}"]',
+    "curly quotes.txt": "“{0}”,\n«{1}»\n",
+    "blanks that are none.txt": "\u00a0{0}\u00a0\n\u200b{1}\n",
+}
+
+
+@pytest.mark.parametrize("name", AROUND)
+def test_what_is_around_the_links_is_no_row(name, tmp_path):
+    content = AROUND[name].format(*SOME, "x" * 200_000)
+    (tmp_path / name).write_text(content)
+    source = open_source(str(tmp_path / name))
+    records = [each for some in source.rows() for each in some.records]
+    assert not any(record.fault for record in records)
+    assert [read_link(record.text, HOSTS).link for record in records] == list(SOME)
+
+
+@pytest.mark.parametrize(
+    ("broken", "value"),
+    [('{"url": }', 0), ('{"url": "a}', 0), ('{"url" "a", "n": {}}', 0), ("'a'", 1), ("x", 1)],
+)
+def test_a_value_that_is_no_json_costs_itself_on_one_line(broken, value, tmp_path):
+    """All of an array may stand on one line."""
+    whole = [(json.dumps({"url": link}), json.dumps(link))[value] for link in LINKS]
+    (tmp_path / "a.json").write_text(f"[{', '.join([*whole[:1000], broken, *whole[1000:]])}]")
+    records = [
+        each for some in open_source(str(tmp_path / "a.json")).rows() for each in some.records
+    ]
+    assert [each.text for each in records if not each.fault and each.text in LINKS] == LINKS
+    assert len([each for each in records if each.fault]) == 1
+
+
 @pytest.mark.parametrize("cut", [100, 1000])
 def test_a_compressed_list_that_is_cut_short_is_said(cut, tmp_path):
     packed = gzip.compress("\n".join(LINKS).encode())

@@ -32,7 +32,7 @@ _BARE_ID = re.compile("[A-Za-z0-9]{5}|[A-Za-z0-9]{7}")
 _FILE_NAME = re.compile(r"/?([A-Za-z0-9-]*\.[A-Za-z0-9]{2,4})(?:[?#]|$)")
 _SCHEME = re.compile("https?://|//", re.IGNORECASE)
 
-_AROUND = " \t\r\n\"'`<>()[]{},;"
+_AROUND = " \t\r\n\u00a0\u200b\ufeff\"'`“”„‘’«»<>()[]{},;"
 """What people and programs put around a link."""
 
 _COMMENT = re.compile(r"\s#.*", re.DOTALL)

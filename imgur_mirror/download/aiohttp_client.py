@@ -15,6 +15,7 @@ from imgur_mirror.download.actions import Action, Ask, Commit, Done, GiveUp, Rea
 from imgur_mirror.download.attempt import MAX_DRAINED, FetchAttempt
 from imgur_mirror.download.batch import Batch, BatchRun
 from imgur_mirror.download.committer import commit_async
+from imgur_mirror.http import Headers
 from imgur_mirror.http.aiohttp_session import SharedConnections, connections, shared_connections
 from imgur_mirror.models import ByteRange, Download
 from imgur_mirror.settings import Wire
@@ -137,7 +138,7 @@ async def _ask_here(
         allow_redirects=False,
         proxy=run.proxies.of(ask.url),
     ) as response:
-        action = attempt.accept(ask, response.status, response.headers)
+        action = attempt.accept(ask, response.status, Headers(response.headers.items()))
         if not isinstance(action, ReadBody):
             await _drain(response)
             return action

@@ -18,6 +18,7 @@ from imgur_mirror.download.attempt import BLOCK, MAX_DRAINED, FetchAttempt
 from imgur_mirror.download.batch import Batch, BatchRun
 from imgur_mirror.download.committer import commit
 from imgur_mirror.download.errors import RetryableError, connection_failure
+from imgur_mirror.http import Headers
 from imgur_mirror.http.requests_session import get, thread_session
 from imgur_mirror.models import Download
 from imgur_mirror.settings import Wire
@@ -84,7 +85,7 @@ def _ask(session: requests.Session, attempt: FetchAttempt, ask: Ask, run: BatchR
     response = get(session, ask.url, attempt.headers(ask), proxy, timeout)
     # A connection whose response was read to its end is back in its pool before it is closed.
     with closing(response):
-        action = attempt.accept(ask, response.status_code, response.headers)
+        action = attempt.accept(ask, response.status_code, Headers(response.raw.headers.items()))
         if not isinstance(action, ReadBody):
             _drain(response)
             return action

@@ -16,6 +16,7 @@ from imgur_mirror.http.allowed_hosts import (
 from imgur_mirror.http.headers import (
     API_HEADERS,
     IMAGE_HEADERS,
+    Headers,
     content_length,
     content_range,
     etag_of,
@@ -28,6 +29,7 @@ __all__ = [
     "API_HEADERS",
     "IMAGE_HEADERS",
     "LONGEST_PAUSE",
+    "Headers",
     "Proxies",
     "RefusedAddress",
     "backoff",

@@ -1,7 +1,7 @@
 """HTTP headers: those that requests send, and what those of a response mean."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import version
 
 __all__ = [
@@ -9,6 +9,7 @@ __all__ = [
     "IMAGE_HEADERS",
     "MAX_HEADERS",
     "MAX_HEADER_BYTES",
+    "Headers",
     "content_length",
     "content_range",
     "etag_of",
@@ -48,6 +49,28 @@ _MD5 = re.compile(r"[0-9a-f]{32}", re.IGNORECASE)
 # Anything else is dropped: an ETag is sent back, and must not smuggle in line ends.
 _ETAG = re.compile(r'(?:W/)?"?[!#-~]{1,200}"?')
 _STRONG_ETAG = re.compile(r'"[!#-~]{1,200}"')
+
+
+class Headers(Mapping[str, str]):
+    """The headers of a response by their names, in capitals or not.
+
+    One that is sent twice and says the same counts once; the libraries disagree about those.
+    """
+
+    def __init__(self, sent: Iterable[tuple[str, str]]) -> None:
+        values: dict[str, dict[str, None]] = {}
+        for name, value in sent:
+            values.setdefault(name.lower(), {})[value.strip()] = None
+        self._values = {name: ", ".join(each) for name, each in values.items()}
+
+    def __getitem__(self, name: str) -> str:
+        return self._values[name.lower()]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
 
 
 def content_length(headers: Mapping[str, str]) -> int | None:

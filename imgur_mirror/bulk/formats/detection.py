@@ -81,7 +81,8 @@ def _text_format(path: Path, suffix: str, head: bytes) -> Format:
     start = head.lstrip(b"\xef\xbb\xbf \t\r\n")
     if suffix in DELIMITERS:
         return Format.TABLE
-    if suffix in JSON_SUFFIXES or start.startswith(b"{") or start[1:].lstrip().startswith(b'{"'):
+    is_array = start.startswith(b"[") and start[1:].lstrip().startswith((b'{"', b'"'))
+    if suffix in JSON_SUFFIXES or start.startswith(b"{") or is_array:
         return Format.JSON
     with open_file(path) as file:
         return Format.TABLE if is_table(file) else Format.LINES

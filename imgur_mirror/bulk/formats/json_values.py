@@ -1,6 +1,7 @@
 """JSON: one value a line, or an array of them; each is a link, or an object that has one."""
 
 import json
+import re
 from collections.abc import Iterator
 from io import TextIOWrapper
 from itertools import islice
@@ -31,6 +32,10 @@ PREVIEW = 100
 """Values that are looked at for the names of columns."""
 
 _decoder = json.JSONDecoder()
+
+# Where reading goes on behind what is no JSON: an array may hold all of its values on one line.
+_NEXT_OBJECT = re.compile(r"(?<=\})\s*,\s*(?=\{)|\n")
+_NEXT_VALUE = re.compile(r',\s*(?=["{])|\n')
 
 
 class _Value(NamedTuple):
@@ -80,7 +85,7 @@ def _as_text(value: object) -> str:
 
 
 def _values(text: TextIOWrapper) -> Iterator[_Value]:
-    """Read value by value; where there is none, the rest of that line is left out and said."""
+    """Read value by value; what is none is left out and said, up to the next or its line's end."""
     buffer, at, line, ended = "", 0, 1, False
     while True:
         start = _skip(buffer, at)
@@ -99,7 +104,7 @@ def _values(text: TextIOWrapper) -> Iterator[_Value]:
                 continue
             if at == len(buffer):
                 return
-            stop = _end_of_line(buffer, at)
+            stop = _next_value(buffer, at)
             yield _Value(buffer[at:stop], line, f"it is no JSON ({error})")
         else:
             yield _Value(value, line)
@@ -113,6 +118,7 @@ def _skip(buffer: str, at: int) -> int:
     return at
 
 
-def _end_of_line(buffer: str, at: int) -> int:
-    stop = buffer.find("\n", at)
-    return len(buffer) if stop < 0 else stop
+def _next_value(buffer: str, at: int) -> int:
+    pattern = _NEXT_OBJECT if buffer[at] == "{" else _NEXT_VALUE
+    found = pattern.search(buffer, at + 1)
+    return len(buffer) if found is None else found.start()

@@ -24,6 +24,9 @@ __all__ = ["Table", "is_table", "open_table", "table_records"]
 
 DELIMITERS = (",", ";", "\t", "|")
 
+# What csv takes for a cell is less than a line may have; it can be told only once for all.
+csv.field_size_limit(MAX_LINE)
+
 MAX_LINES = 200
 """Lines of the longest record."""
 
@@ -32,7 +35,7 @@ PREVIEW = 20
 
 OPEN_QUOTE = "a quote is not closed, so that the rest of the line cannot be read"
 
-_SEP = re.compile(r"sep=(.)\s*", re.IGNORECASE | re.DOTALL)
+_SEP = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE | re.DOTALL)
 _LINK = re.compile(r"""["'<\s]*(?:https?://|(?:\w+\.)?imgur\.(?:com|io)/)""", re.IGNORECASE)
 _ID = re.compile(r"[A-Za-z0-9]{5}|[A-Za-z0-9]{7}")
 
@@ -61,11 +64,8 @@ class Table:
 
 def is_table(file: OpenFile) -> bool:
     """Tell whether a text that is not called a table is one: by a header of several columns."""
-    first = next((line for line in Lines(file.text()) if line.strip()), "")
-    if _SEP.fullmatch(first):
-        return True
-    rows = [_split(first, delimiter, True) for delimiter in DELIMITERS]
-    return any(len(row) > 1 and known_column(row) is not None for row in rows)
+    first = next((line for line in Lines(file.text()) if not _is_passed_over(line)), "")
+    return _SEP.fullmatch(first) is not None or _is_header(first, 2)
 
 
 def open_table(path: str, file: OpenFile, delimiter: str, wanted: str) -> Table:
@@ -75,7 +75,7 @@ def open_table(path: str, file: OpenFile, delimiter: str, wanted: str) -> Table:
         BadSource: where no column is known to hold links.
     """
     lines = Lines(file.text()).peek(PREVIEW)
-    skipped = next((n for n, line in enumerate(lines) if line.strip()), 0)
+    skipped = next((n for n, line in enumerate(lines) if not _is_passed_over(line)), 0)
     lines = lines[skipped:]
     # In TSV a quote is a character like others.
     quoted = delimiter != "\t"
@@ -91,6 +91,17 @@ def open_table(path: str, file: OpenFile, delimiter: str, wanted: str) -> Table:
     names = rows[0]
     column = choose_column(path, names, wanted)
     return Table(delimiter, quoted, skipped, tuple(names), len(names), names.index(column))
+
+
+def _is_passed_over(line: str) -> bool:
+    """Tell whether a line before the header is blank, or a comment."""
+    return not line.strip() or (line.startswith("#") and not _is_header(line))
+
+
+def _is_header(line: str, width: int = 1) -> bool:
+    """Tell whether a line names a column of links, among `width` columns or more."""
+    rows = (_split(line, delimiter, True) for delimiter in DELIMITERS)
+    return any(len(row) >= width and known_column(row) is not None for row in rows)
 
 
 def _sniffed(lines: Sequence[str]) -> str:
@@ -145,8 +156,14 @@ def _records(lines: Lines, table: Table) -> Iterator[Record]:
         if fault:
             whole = len(cells) - 1 > table.index
             yield Record((cells[table.index] if whole else line)[:MAX_LENGTH], number, fault)
-        elif any(map(str.strip, cells)):
+        elif any(map(str.strip, cells)) and not _is_comment(cells, table):
             yield _record(cells, number, table)
+
+
+def _is_comment(cells: Sequence[str], table: Table) -> bool:
+    linked = len(cells) > table.index and _LINK.match(cells[table.index])
+    # The header is read as a record as well.
+    return cells[0].startswith("#") and not linked and known_column(cells) is None
 
 
 def _record(cells: Sequence[str], number: int, table: Table) -> Record:
