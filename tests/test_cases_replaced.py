@@ -286,6 +286,23 @@ def test_a_job_replaces_what_is_there_by_what_is_better_alone(strategy, imgur, t
     assert [name for name in before if after[name] != before[name]] == new
 
 
+@pytest.mark.parametrize("strategy", Strategy)
+def test_one_picture_for_several_albums_is_a_substitute(strategy, imgur, tmp_path):
+    """Albums of one image each, of which the first come before it shows."""
+    albums = [new_album(imgur, bytes=[size]) for size in (4000, 4000, 5000, 6000)]
+    own = new_album(imgur, bytes=[7000])
+    for album in albums:
+        answer(imgur, contents(imgur, album), SAME["a jpeg"].case)
+    source = listed(tmp_path, [*albums, own])
+
+    state = mirror_many(source, strategy, 2, str(tmp_path), return_state=True)
+
+    assert "4 of 5 images failed: 4 × one and the same picture came" in state.message
+    assert [row["outcome"] for row in report(tmp_path)] == [*["failed"] * 4, "downloaded"]
+    assert [stored(tmp_path / album) for album in albums] == [{}] * 4
+    assert stored(tmp_path / own) == contents(imgur, own)
+
+
 # An album, by itself
 
 

@@ -44,6 +44,8 @@ def test_a_picture_is_known_by_its_head(made, kind):
         ),
         (b"\0\0\x1d\x92moov\0\0\0lmvhd", "video/quicktime"),
         (b"\0\0\0\1mdat\0\0\0\0\1\0\0\0", "video/quicktime"),
+        (b"\x0908mmdat\0\0\0\0", "video/quicktime"),
+        (b"\nso free of charge it is", None),
         (b"\0\0\0\x08wide\0\0\xff\xffmdat", "video/quicktime"),
         (b"\0\0\0\x14pnot\xbc\0\0\0", "video/quicktime"),
         (b"RIFF\x30\x75\0\0AVI LIST", "video/x-msvideo"),

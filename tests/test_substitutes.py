@@ -2,7 +2,7 @@
 
 import pytest
 
-from imgur_mirror.download.substitutes import is_blocked, substitutes
+from imgur_mirror.download.substitutes import SeenPictures, is_blocked
 
 BLOCKED = "f953f499c9824953791551bfef65fe61"
 
@@ -23,7 +23,9 @@ BLOCKED = "f953f499c9824953791551bfef65fe61"
     ],
 )
 def test_one_digest_for_links_of_other_sizes_is_a_substitute(pictures, found):
-    assert substitutes(pictures) == {BLOCKED} | found
+    seen = SeenPictures()
+    seen.add(pictures)
+    assert seen.substitutes == {BLOCKED} | found
 
 
 def test_the_known_one_is_known():

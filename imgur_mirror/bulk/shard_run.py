@@ -25,7 +25,7 @@ from imgur_mirror.bulk.shard_notes import noted_albums, write_album_note
 from imgur_mirror.bulk.shard_rows import report_rows
 from imgur_mirror.download import AlbumMirror, Batch, MirrorOptions
 from imgur_mirror.download.settling import gone_but_damaged, settle
-from imgur_mirror.download.substitutes import is_blocked
+from imgur_mirror.download.substitutes import SeenPictures, is_blocked
 from imgur_mirror.models import Album, ByteRange, Download, Image, Outcome, Strategy
 from imgur_mirror.report import shortfall
 from imgur_mirror.settings import Wire
@@ -101,6 +101,7 @@ class ShardRun:
     _albums: dict[Address, AlbumOutcome] = field(default_factory=dict)
     _damaged: set[str] = field(default_factory=set)
     _earlier: dict[tuple[str, str], Download] = field(default_factory=dict)
+    _seen: SeenPictures = field(default_factory=SeenPictures)
     _api_refusal: ApiError | None = None
 
     @property
@@ -128,6 +129,9 @@ class ShardRun:
             yield from self._run_images()
             for address in self._links.addresses:
                 if address not in self._albums and (album := self._resolve(address)):
+                    yield from self._run_album(address, album)
+            for address in self._with_substitutes():
+                if album := self._resolve(address):
                     yield from self._run_album(address, album)
             self._save()
         if any(row.retryable for row in self._outcomes()):
@@ -225,16 +229,27 @@ class ShardRun:
         if missing:
             fetch = Fetch(self._folder, missing, self._state.next_batch())
             yield fetch
-            rows = settle(self._folder, {row.name: row for row in fetch.outcomes}, {})
+            rows = settle(self._folder, {row.name: row for row in fetch.outcomes}, {}, self._seen)
             self._images |= {
                 name: self._with_earlier(self._own, gone_but_damaged(row, self._damaged))
                 for name, row in rows.items()
             }
 
+    def _with_substitutes(self) -> list[Address]:
+        """Name the albums with pictures that only later ones have shown to be substitutes."""
+        return [address for address in self._albums if self._substitutes_of(address)]
+
+    def _substitutes_of(self, address: Address) -> list[str]:
+        """Return the names of files that this run stored, and would not store now."""
+        album, found = self._albums.get(address), self._seen.substitutes
+        stored = [r for r in album.downloads if r.outcome is Outcome.DOWNLOADED] if album else []
+        return [r.name for r in stored if r.md5 in found and self._is_of_this_run(r)]
+
     def _run_album(self, address: Address, album: Album) -> Iterator[Fetch]:
         album_dir = album_folder(self.job.downloads, album.id).as_part_of(self.job.run)
         with album_dir.start_run() as opened:
             folder = self.job.relative(opened)
+            opened.storage.delete(self._substitutes_of(address))
             rows = yield from self._mirror_album(album, opened)
         done = [self._with_earlier(folder, row) for row in rows]
         outcome = AlbumOutcome(folder, done, shortfall(album))
@@ -253,7 +268,10 @@ class ShardRun:
             rows += fetch.outcomes
         # The album's own report numbers its workers; a shard's names them as they are.
         workers = {row.id: row.worker for row in rows}
-        return [replace(row, worker=workers.get(row.id)) for row in run.finish(rows).downloads]
+        return [
+            replace(row, worker=workers.get(row.id))
+            for row in run.finish(rows, self._seen).downloads
+        ]
 
     def _with_earlier(self, folder: str, row: Download) -> Download:
         """Add what earlier tries of this run did for an image."""

@@ -8,6 +8,7 @@ from typing import Self
 
 from imgur_mirror.download.plan import Plan, Splitting, plan
 from imgur_mirror.download.settling import gone_but_damaged, no_pictures, settle_album, suspects
+from imgur_mirror.download.substitutes import SeenPictures
 from imgur_mirror.models import Album, Download, Mirrored, Outcome, Strategy, Timings
 from imgur_mirror.store import AlbumFolder
 from imgur_mirror.store.manifest import Entry
@@ -76,14 +77,16 @@ class AlbumMirror:
         lost = _damaged_and_unlisted(album, entries.values(), damaged) if options.verify else ()
         return cls(album, folder, options, todo, damaged, lost, time.time())
 
-    def finish(self, outcomes: Iterable[Download]) -> Mirrored:
+    def finish(self, outcomes: Iterable[Download], seen: SeenPictures | None = None) -> Mirrored:
         """Write the manifest, given the outcome of every range of the plan.
+
+        `seen` has the pictures of other albums of the run, and takes those of this one.
 
         Raises:
             StoreError: where the folder cannot be written.
         """
         rows = self._by_image((*self.plan.settled, *outcomes))
-        listed = settle_album(self.album, self.folder, rows)
+        listed = settle_album(self.album, self.folder, rows, seen or SeenPictures())
         downloads = (*listed, *self.lost)
         return Mirrored(
             album=self.album,

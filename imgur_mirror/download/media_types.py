@@ -45,7 +45,7 @@ def media_type_of(head: bytes) -> str | None:
     # Any text may begin with two such letters, or have four of them after others.
     if head.startswith(b"RIFF"):
         return _RIFF.get(head[8:12])
-    if head and _is_size(head[:4]):
+    if head and (_is_size(head[:4]) or _is_large_movie(head)):
         for name, media_type in _BOXES:
             if head.startswith(name, 4):
                 return media_type
@@ -57,6 +57,11 @@ def media_type_of(head: bytes) -> str | None:
 def _is_size(number: bytes) -> bool:
     """Tell whether four bytes may be the size of a box: neither text nor more than 2 GiB."""
     return number[0] < 0x80 and any(byte < 0x20 and byte not in b"\t\r\n" for byte in number)
+
+
+def _is_large_movie(head: bytes) -> bool:
+    """Tell whether media data of 150 MB or more come first: their size may look like text."""
+    return head[0] < 0x20 and head.startswith(b"mdat", 4)
 
 
 def is_html(head: bytes) -> bool:

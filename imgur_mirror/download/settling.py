@@ -8,7 +8,7 @@ from collections.abc import Container, Iterable, Mapping
 from dataclasses import replace
 
 from imgur_mirror.download.media_types import media_type_of
-from imgur_mirror.download.substitutes import BLOCKED, SUBSTITUTE, is_blocked, substitutes
+from imgur_mirror.download.substitutes import BLOCKED, SUBSTITUTE, SeenPictures, is_blocked
 from imgur_mirror.models import Album, Download, Outcome
 from imgur_mirror.store import AlbumFolder, Entry
 
@@ -21,8 +21,9 @@ KEPT = "; the file that was there is kept"
 
 def suspects(album: Album, entries: Mapping[str, Entry]) -> set[str]:
     """Return the names of stored files that are substitutes, by what the manifest says of them."""
-    sizes = _sizes(album)
-    found = substitutes((e.md5, sizes.get(key, e.image.size)) for key, e in entries.items())
+    sizes, seen = _sizes(album), SeenPictures()
+    seen.add((e.md5, sizes.get(key, e.image.size)) for key, e in entries.items())
+    found = seen.substitutes
     return {e.file for e in entries.values() if e.file is not None and e.md5 in found}
 
 
@@ -46,13 +47,15 @@ def gone_but_damaged(row: Download, damaged: Container[str]) -> Download:
     return replace(row, outcome=Outcome.FAILED, error=error)
 
 
-def settle_album(album: Album, folder: AlbumFolder, rows: Mapping[str, Download]) -> list[Download]:
+def settle_album(
+    album: Album, folder: AlbumFolder, rows: Mapping[str, Download], seen: SeenPictures
+) -> list[Download]:
     """Write the manifest of an album, given the row of each image; return the rows as it has them.
 
     Raises:
         StoreError: where the folder cannot be written.
     """
-    settled = settle(folder, rows, _sizes(album))
+    settled = settle(folder, rows, _sizes(album), seen)
     downloads = [settled[image.id] for image in album.images]
     folder.sweep(row.name for row in downloads if row.outcome is Outcome.FAILED)
     folder.write_manifest(album, downloads, _no_longer_vouched_for(rows, settled))
@@ -60,18 +63,22 @@ def settle_album(album: Album, folder: AlbumFolder, rows: Mapping[str, Download]
 
 
 def settle(
-    folder: AlbumFolder, rows: Mapping[str, Download], sizes: Mapping[str, int | None]
+    folder: AlbumFolder,
+    rows: Mapping[str, Download],
+    sizes: Mapping[str, int | None],
+    seen: SeenPictures,
 ) -> dict[str, Download]:
     """Make failures of substitutes, and give files that are held their names.
 
-    `rows` and `sizes`, those that the API lists, are by image id.
+    `rows` and `sizes`, those that the API lists, are by image id. `seen` has what the run has seen
+    before, and takes the pictures of these rows.
 
     Raises:
         StoreError: where the folder cannot be written.
     """
     stored = {key: row for key, row in rows.items() if row.outcome in STORED}
-    found = substitutes((row.md5, sizes.get(key)) for key, row in stored.items())
-    refused = {key: _refused(row) for key, row in stored.items() if row.md5 in found}
+    seen.add((row.md5, sizes.get(key)) for key, row in stored.items())
+    refused = {k: _refused(row) for k, row in stored.items() if row.md5 in seen.substitutes}
     # Where a file was there before, what came is held.
     folder.storage.delete([row.name for row in _new(stored, refused)])
     settled = {key: _in_place(folder, row) for key, row in {**rows, **refused}.items()}

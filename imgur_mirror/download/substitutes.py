@@ -4,10 +4,9 @@ Where Imgur is blocked, every link answers with the same picture, whole and with
 Which picture that is differs, and changes; it is told by one digest for links whose sizes differ.
 """
 
-from collections import defaultdict
 from collections.abc import Iterable
 
-__all__ = ["BLOCKED", "SUBSTITUTE", "is_blocked", "substitutes"]
+__all__ = ["BLOCKED", "SUBSTITUTE", "SeenPictures", "is_blocked"]
 
 BLOCKED_MD5S = frozenset({"f953f499c9824953791551bfef65fe61"})
 """The picture for the United Kingdom and others: PNG, 336 x 478."""
@@ -25,13 +24,18 @@ def is_blocked(md5: str | None) -> bool:
     return md5 in BLOCKED_MD5S
 
 
-def substitutes(pictures: Iterable[tuple[str | None, int | None]]) -> frozenset[str]:
-    """Return the MD5s of substitutes, given the MD5 of each image and its size as the API lists it.
+class SeenPictures:
+    """The pictures that a run has seen, of one album or of several, and the substitutes of them."""
 
-    Without a size an image tells nothing: a picture may well be posted twice.
-    """
-    sizes: defaultdict[str, set[int]] = defaultdict(set)
-    for md5, size in pictures:
-        if md5 is not None and size is not None:
-            sizes[md5].add(size)
-    return BLOCKED_MD5S | {md5 for md5, listed in sizes.items() if len(listed) > 1}
+    def __init__(self) -> None:
+        self.substitutes = set(BLOCKED_MD5S)
+        self._sizes: dict[str, int] = {}
+
+    def add(self, pictures: Iterable[tuple[str | None, int | None]]) -> None:
+        """Take the MD5 of each image, and its size as the API lists it.
+
+        Without a size an image tells nothing: a picture may well be posted twice.
+        """
+        for md5, size in pictures:
+            if md5 is not None and size is not None and self._sizes.setdefault(md5, size) != size:
+                self.substitutes.add(md5)
