@@ -105,7 +105,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return WRONG_CALL
     except ServerError as error:
         print(error, file=sys.stderr)
-        return REFUSED
+        return error.status
     except (PrefectHTTPStatusError, httpx.HTTPError) as error:
         said = " ".join(str(error).split())
         print(f"the Prefect server did not take the automation: {said}", file=sys.stderr)

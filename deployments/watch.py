@@ -62,6 +62,9 @@ if __name__ == "__main__":
     try:
         with prefect_api():
             watch()
-    except (ServerError, httpx.HTTPError) as error:
+    except ServerError as error:
+        print(error, file=sys.stderr)
+        sys.exit(error.status)
+    except httpx.HTTPError as error:
         sys.exit(str(error))
     print("Runs that stop sending heartbeats will be Crashed after", PATIENCE, "seconds.")

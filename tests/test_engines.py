@@ -21,6 +21,7 @@ from standin.process import running
 from tasks.artifact_key import artifact_key
 from tests.support.imgur import environment, put, told
 from tests.support.prefect_api import ask, delete, filtered, read
+from tests.support.processes import answers
 from tests.support.waiting import LONG, eventually
 
 pytestmark = pytest.mark.slow
@@ -234,11 +235,13 @@ def mortal(tmp_path):
     home.mkdir()
     url = f"http://127.0.0.1:{port}/api"
     environment = os.environ | {"PREFECT_HOME": str(home), "PREFECT_API_URL": url}
+    command = [sys.executable, "-m", "prefect", "server", "start", "--port", str(port)]
+    output = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     living = []
 
     def bring():
-        living.append(server._start(port, home, environment))
-        server._await_health(living[-1], url, home)
+        living.append(subprocess.Popen(command, env=environment, **output, start_new_session=True))
+        assert eventually(lambda: answers(port))
 
     def take(sign=signal.SIGKILL):
         os.killpg(living[-1].pid, sign)
@@ -369,7 +372,7 @@ def test_a_run_that_is_told_to_stop_kills_a_silent_server_that_it_started(quick,
     with ended(run):
         assert run.await_that(lambda: held(run, images)), run.log
         children = psutil.Process(run.process.pid).children()
-        (started,) = [child for child in children if "server" in child.cmdline()]
+        (started,) = [child for child in children if "flows.cli.server_process" in child.cmdline()]
         os.killpg(started.pid, signal.SIGSTOP)
         run.process.send_signal(signal.SIGINT)
         status, said = run.await_end()

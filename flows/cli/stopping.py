@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from threading import Event, Thread
 from types import FrameType
 
-__all__ = ["Stopped", "raise_if_stopped", "stoppable"]
+__all__ = ["Stopped", "is_stopping", "raise_if_stopped", "stoppable"]
 
 GRACE_SECONDS = 25.0
 """From the signal to the end of the process, at most: Kubernetes kills after 30."""
@@ -49,7 +49,7 @@ def stoppable() -> Iterator[None]:
     _watches.append(watch)
     # Python writes every signal's number there, whoever handles it. While a flow runs, Prefect
     # replaces our handler, and passes SIGTERM on to it only after it has told its server
-    # (`capture_sigterm` in prefect 3.8.8): a deadline set by the handler would come too late where
+    # (`capture_sigterm` in prefect 3.9.1): a deadline set by the handler would come too late where
     # no server answers.
     before = signal.set_wakeup_fd(watch.signals, warn_on_full_buffer=False)
     try:
@@ -66,7 +66,8 @@ def stoppable() -> Iterator[None]:
         signal.signal(signal.SIGTERM, handler)
         signal.set_wakeup_fd(before)
         os.close(watch.signals)
-        _watches.remove(watch)
+        if watch.stopped is None:
+            _watches.remove(watch)
 
 
 def raise_if_stopped() -> None:
@@ -74,8 +75,13 @@ def raise_if_stopped() -> None:
 
     At the very end of a flow run Prefect swallows the signal, or raises what its server answered.
     """
-    if any(watch.number for watch in _watches):
+    if is_stopping():
         raise KeyboardInterrupt
+
+
+def is_stopping() -> bool:
+    """Tell whether the command was told to stop."""
+    return any(watch.number for watch in _watches)
 
 
 class _Terminated(BaseException):
@@ -135,4 +141,4 @@ class _Watch:
 
 
 _watches: list[_Watch] = []
-"""Of the command that runs in this process, if one does."""
+"""Of the command that runs in this process, if one does, or was stopped and is to exit."""

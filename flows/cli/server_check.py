@@ -1,0 +1,69 @@
+"""Whether the Prefect server at an address can be used, and what to mend where it cannot."""
+
+import httpx
+from prefect.client.orchestration import get_client
+
+__all__ = ["ServerError", "WrongServer", "check_server"]
+
+REFUSED = (401, 403)
+NOT_THERE = range(400, 500)
+PATIENCE = 30
+"""Seconds in which a server answers at all."""
+
+
+class ServerError(RuntimeError):
+    """There is no Prefect server that can be used; the message says why."""
+
+    status = 1
+    """The exit status of a command that ends with it."""
+
+
+class WrongServer(ServerError):
+    """The settings do not fit the Prefect server; the message says which to mend."""
+
+    status = 2
+
+
+def check_server(url: str) -> None:
+    """Ask the configured server for something, as a run will do.
+
+    Raises:
+        WrongServer: where it refuses the password, or the address is not that of an API.
+        ServerError: where it does not answer, or with an error of its own.
+    """
+    try:
+        # Prefect's client would ask for minutes; whoever types a command wants to know at once.
+        # Nothing secret is sent, and the server's certificate is the client's business.
+        httpx.get(f"{url}/health", timeout=PATIENCE, verify=False)  # noqa: S501 - see above
+        with get_client(sync_client=True) as client:
+            client.read_flows(limit=1)
+    except httpx.HTTPStatusError as error:
+        raise _refusal(url, error.response.status_code) from error
+    except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
+        raise _no_api(url, str(error).rstrip(".")) from error
+    except httpx.TransportError as error:
+        raise ServerError(
+            f"no Prefect server answers at {url} ({error}): start it, or set PREFECT_API_URL to "
+            "one that runs; without PREFECT_API_URL one is started for this run"
+        ) from error
+    except ValueError as error:
+        raise _no_api(url, "it answers with something else") from error
+
+
+def _refusal(url: str, status: int) -> ServerError:
+    if status in REFUSED:
+        return WrongServer(
+            f"the Prefect server at {url} refuses the password ({status}): set "
+            "PREFECT_API_AUTH_STRING to what the server has as PREFECT_SERVER_API_AUTH_STRING, or "
+            "PREFECT_API_KEY for Prefect Cloud"
+        )
+    if status in NOT_THERE:
+        return _no_api(url, f"it answers {status}")
+    return ServerError(f"the Prefect server at {url} answers {status}: look at its log")
+
+
+def _no_api(url: str, why: str) -> WrongServer:
+    return WrongServer(
+        f"there is no API of a Prefect server at {url} ({why}): mend PREFECT_API_URL, which ends "
+        "in /api, such as http://127.0.0.1:4200/api"
+    )
