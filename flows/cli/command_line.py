@@ -13,12 +13,13 @@ from pydantic import ValidationError
 
 from flows.cli.arguments import WRONG_CALL, call, new_app
 from flows.cli.console import console
-from flows.cli.server import ServerError, prefect_api, send_events
+from flows.cli.early_refusal import refuse_early
+from flows.cli.server import ServerError, prefect_api, send_events, starts_server
 from flows.cli.signature import signature_of
 from flows.cli.stopping import Stopped, stoppable
 from flows.support.heartbeat import own_heartbeats
 from flows.support.mirror_flow import IS_LAST
-from imgur_mirror.api import BadAddress, BadCredentials, parse_address
+from imgur_mirror.api import ApiError, BadAddress, BadCredentials, parse_address
 from imgur_mirror.bulk import check_links, open_source
 from imgur_mirror.settings import BadSettings, Settings, read_settings
 from imgur_mirror.store import StoreError, album_folder
@@ -26,6 +27,7 @@ from imgur_mirror.store import StoreError, album_folder
 __all__ = ["main", "refusal", "run"]
 
 DONE, MISSING = 0, 1
+WRONG = BadAddress | BadSettings | BadCredentials
 INVALID = "Flow run received invalid parameters: - "
 
 
@@ -63,12 +65,17 @@ def run(flow: Flow[..., Any], describe: Callable[[Any], str], parameters: dict[s
     except (ParameterTypeError, ValidationError) as error:
         return _fail(_one_line(error), WRONG_CALL)
     try:
-        with stoppable(), prefect_api(), own_heartbeats(), console(IS_LAST):
-            state: State[Any] = flow(**checked, return_state=True)  # type: ignore[assignment]
-            send_events()
-            return _exit_status(state, describe)
+        with stoppable(), console(IS_LAST):
+            if starts_server():
+                refuse_early(checked, settings)
+            with prefect_api(), own_heartbeats():
+                state: State[Any] = flow(**checked, return_state=True)  # type: ignore[assignment]
+                send_events()
+                return _exit_status(state, describe)
     except ServerError as error:
-        return _fail(str(error), MISSING)
+        return _fail(str(error), error.status)
+    except ApiError as error:
+        return _fail(str(error), WRONG_CALL if isinstance(error, WRONG) else MISSING)
     except Stopped as stopped:
         return _fail(str(stopped), stopped.status)
 
@@ -117,8 +124,8 @@ def _exit_status(state: State[Any], describe: Callable[[Any], str]) -> int:
         print(describe(state.result()))
         return DONE
     error = state.result(raise_on_failure=False)
-    wrong = isinstance(error, BadAddress | BadSettings | BadCredentials)
-    return _fail(state.message or f"the run ended {state.name}", WRONG_CALL if wrong else MISSING)
+    status = WRONG_CALL if isinstance(error, WRONG) else MISSING
+    return _fail(state.message or f"the run ended {state.name}", status)
 
 
 def _fail(sentence: str, status: int) -> int:

@@ -8,6 +8,8 @@ from contextvars import ContextVar
 from enum import Enum
 from pathlib import Path
 
+from flows.cli.stopping import is_stopping
+
 __all__ = ["Verbosity", "console", "verbosity"]
 
 
@@ -28,7 +30,8 @@ def console(last: str) -> Iterator[None]:
     """Print the log as the command's `verbosity` says, while the context is open.
 
     Records that have the attribute `last` are not printed: the command prints that itself, as its
-    last line. What Prefect's server gets of the log is not touched.
+    last line. Neither is what crashes once the command was told to stop. What Prefect's server gets
+    of the log is not touched.
     """
     # Imported where a flow runs: a command's help must not wait for Prefect.
     from prefect.logging.configuration import ensure_logging_setup
@@ -39,17 +42,19 @@ def console(last: str) -> Iterator[None]:
     root.handlers = before if verbosity.get() is Verbosity.ALL else [_plain_handler()]
     handlers = root.handlers[:]
 
-    def is_not_last(record: logging.LogRecord) -> bool:
-        return not getattr(record, last, False)
+    def is_news(record: logging.LogRecord) -> bool:
+        return not (is_stopping() or getattr(record, last, False))
 
     for handler in handlers:
-        handler.addFilter(is_not_last)
+        handler.addFilter(is_news)
     try:
         yield
     finally:
-        for handler in handlers:
-            handler.removeFilter(is_not_last)
-        root.handlers = before
+        # What was told to stop goes on crashing until the process has ended.
+        if not is_stopping():
+            for handler in handlers:
+                handler.removeFilter(is_news)
+            root.handlers = before
 
 
 def _plain_handler() -> logging.Handler:
