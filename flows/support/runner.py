@@ -6,6 +6,7 @@ from typing import Any
 
 from prefect.task_runners import TaskRunner
 
+from flows.support.main_script import check_main_script
 from imgur_mirror.models import Strategy
 from imgur_mirror.settings import BadSettings, Wire
 from runners import ClusterError, task_runner
@@ -19,8 +20,11 @@ def downloading_runner(
     """Give the task runner of a strategy, whose event loop has connections where it has a loop.
 
     Raises:
-        BadSettings: where the cluster at the scheduler's address cannot be used.
+        BadSettings: where the cluster at the scheduler's address cannot be used, or the script that
+            runs cannot be imported by the processes of a local one.
     """
+    if strategy is Strategy.DASK and not scheduler_address:
+        check_main_script()
     try:
         return task_runner(
             strategy,
