@@ -9,13 +9,18 @@ from argparse import ArgumentParser
 from collections.abc import Sequence
 
 import httpx
-from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.automations import (
+    AutomationCore,
+    EventTrigger,
+    Posture,
+    ResourceSpecification,
+    SendNotification,
+)
+from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import BlockDocument
-from prefect.events.actions import SendNotification
-from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
-from prefect.events.schemas.events import ResourceSpecification
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 
+from deployments.automations import set_automation
 from flows.cli.server import ServerError, prefect_api
 
 __all__ = ["NoSuchBlock", "automation", "notify"]
@@ -65,22 +70,17 @@ def notify(name: str) -> None:
         NoSuchBlock: where the server has no notification block `slug/name`.
         httpx.HTTPError: where the server does not take the automation.
     """
-    with get_client(sync_client=True) as client:
-        wanted = automation(_block(client, name), name)
-        there = client.read_automations_by_name(wanted.name)
-        if there:
-            client.update_automation(there[0].id, wanted)
-        else:
-            client.create_automation(wanted)
+    set_automation(automation(_read_block(name), name))
 
 
-def _block(client: SyncPrefectClient, name: str) -> BlockDocument:
+def _read_block(name: str) -> BlockDocument:
     slug, slash, own = name.partition("/")
     if not (slug and slash and own):
         raise NoSuchBlock(f"{name!r} names no block: give its type and its name, slack-webhook/ops")
     try:
-        # Its secrets stay where they are: only its id is needed.
-        block = client.read_block_document_by_name(own, slug, include_secrets=False)
+        with get_client(sync_client=True) as client:
+            # Its secrets stay where they are: only its id is needed.
+            block = client.read_block_document_by_name(own, slug, include_secrets=False)
     except ObjectNotFound as error:
         raise NoSuchBlock(
             f"there is no block {name}: make one of type {slug}, called {own}, in the UI under "

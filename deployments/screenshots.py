@@ -10,8 +10,9 @@ import httpx
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
-from deployments.demo import ALBUM, HOME, PROFILE, TIME_SCALE, settings
-from deployments.up import deploy
+from deployments.demo import ALBUM, PROFILE, TIME_SCALE, settings
+from deployments.deploy import deploy
+from deployments.project import HOME
 from flows.cli.server import prefect_server
 from flows.mirror_album import mirror_album
 from standin.process import running

@@ -1,76 +1,80 @@
 """All deployments of prefect.yaml from one process, without a work pool: `make serve`."""
 
-import json
+import asyncio
 import sys
-from importlib import import_module
+from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
-import yaml
-from prefect import Flow, serve
-from prefect.client.schemas.actions import DeploymentScheduleCreate
-from prefect.client.schemas.objects import ConcurrencyLimitConfig
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import VersionInfo
 from prefect.deployments.runner import RunnerDeployment
+from prefect.runner import Runner
+from pydantic import PrivateAttr
 
-from deployments.demo import HOME
+from deployments.deploy import deploy_entry
+from deployments.prefect_yaml import Entry, read_entries
+from deployments.session import session, stop_on_signals
 from deployments.watch import watch
-from flows.cli.server import PROJECT, ServerError, prefect_api
+from flows.cli.server import ServerError
 
-__all__ = ["deployments", "schedule_of"]
+__all__ = ["serve"]
 
-OF_ANY_SCHEDULE = {"active", "parameters", "slug", "replaces", "max_scheduled_runs"}
-"""What an entry says around its schedule, whatever kind that is."""
-
-
-def deployments() -> list[RunnerDeployment]:
-    """Read the deployments of prefect.yaml, so that they are written down once."""
-    listed = yaml.safe_load((PROJECT / "prefect.yaml").read_text(encoding="utf-8"))
-    return [_deployment(entry) for entry in listed["deployments"]]
+SERVING = """
+Serving; the UI is at {ui} - Ctrl-C stops it.
+Prefect's commands find this server with: export PREFECT_API_URL={api}
+"""
 
 
-def _deployment(entry: dict[str, Any]) -> RunnerDeployment:
-    limit = entry.get("concurrency_limit")
-    flow = _flow(entry["entrypoint"])
-    deployment: RunnerDeployment = flow.to_deployment(  # type: ignore[assignment]
-        name=entry["name"],
-        description=entry.get("description"),
-        parameters=entry.get("parameters"),
-        tags=entry.get("tags"),
-        schedules=[schedule_of(schedule) for schedule in entry.get("schedules") or []],
-        concurrency_limit=ConcurrencyLimitConfig(**limit) if isinstance(limit, dict) else limit,
-    )
-    return deployment
+class Served(RunnerDeployment):
+    """A deployment that is registered as `deploy` does, and so keeps what was changed in the UI."""
+
+    _entry: Entry = PrivateAttr()
+
+    @classmethod
+    def of(cls, entry: Entry) -> "Served":
+        served = cls(name=entry.name, flow_name=entry.flow.name)
+        served._entry = entry
+        return served
+
+    async def aapply(
+        self,
+        schedules: list[dict[str, Any]] | None = None,  # noqa: ARG002 - Prefect's signature
+        work_pool_name: str | None = None,  # noqa: ARG002
+        image: str | None = None,  # noqa: ARG002
+        version_info: VersionInfo | None = None,  # noqa: ARG002
+    ) -> UUID:
+        return await asyncio.to_thread(self._apply)
+
+    def _apply(self) -> UUID:
+        with get_client(sync_client=True) as client:
+            return deploy_entry(client, self._entry, None)
 
 
-def _flow(entrypoint: str) -> Flow[..., Any]:
-    module, _, name = entrypoint.rpartition(".")
-    flow: Flow[..., Any] = getattr(import_module(module), name)
-    return flow
-
-
-def schedule_of(entry: dict[str, Any]) -> DeploymentScheduleCreate:
-    """Read a schedule as `prefect deploy` does: a cron, an interval or an rrule.
-
-    Raises:
-        ValueError: where it is none of them, or has a field that they don't have.
-    """
-    around = {key: entry[key] for key in OF_ANY_SCHEDULE & entry.keys()}
-    schedule = {key: value for key, value in entry.items() if key not in around}
-    if str(schedule.get("rrule")).startswith("{"):
-        # The rule may be JSON, with a time zone of its own.
-        schedule = json.loads(schedule.pop("rrule")) | schedule
-    return DeploymentScheduleCreate.model_validate({"schedule": schedule, **around})
+def serve(entries: Sequence[Entry]) -> None:
+    """Run what is due of these deployments, until Ctrl-C or SIGTERM."""
+    # Not paused when it stops: a schedule that was paused by hand could not be told from it.
+    runner = Runner(pause_on_shutdown=False)
+    for entry in entries:
+        runner.add_deployment(Served.of(entry))
+    asyncio.run(runner.start())
 
 
 def main() -> int:
     """Serve until Ctrl-C, with the Prefect server that is configured or one of its own."""
+    stop_on_signals()
     try:
-        with prefect_api(HOME) as api:
+        with session("make serve") as api:
+            entries = read_entries()
             watch()
-            print(f"Serving; the UI is at {api.removesuffix('/api')} - Ctrl-C stops it", flush=True)
-            serve(*deployments())
+            print(SERVING.format(ui=api.removesuffix("/api"), api=api), flush=True)
+            serve(entries)
     except ServerError as error:
         print(error, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        pass
+    print("stopped", file=sys.stderr)
     return 0
 
 

@@ -5,13 +5,15 @@ when it was heard of, has not ended, and has not been heard of for a while.
 """
 
 import sys
-from typing import Any
+from datetime import timedelta
 
 import httpx
-from prefect.client.orchestration import get_client
-from prefect.events.schemas.automations import AutomationCore
+from prefect.automations import AutomationCore, ChangeFlowRunState, EventTrigger, Posture
+from prefect.client.schemas.objects import StateType
 
+from deployments.automations import set_automation
 from flows.cli.server import ServerError, prefect_api
+from flows.support.heartbeat import HEARTBEAT, LEFT
 
 __all__ = ["automation", "watch"]
 
@@ -19,43 +21,43 @@ NAME = "imgur-mirror: a run without a heartbeat is Crashed"
 PATIENCE = 90
 """Seconds without a heartbeat; prefect.toml has one sent every 30."""
 
-ENDS = ("Completed", "Failed", "Cancelled", "Crashed")
+ENDS = {"Completed", "Failed", "Cancelled", "Crashed"}
+
+CRASH = ChangeFlowRunState(
+    name=None, state=StateType.CRASHED, message="its process is gone", force=False
+)
+
+RESTS = {"Paused", "Suspended"}
+"""A run may stay so for ever, and go on when it is resumed."""
 
 
-def automation(within: int = PATIENCE) -> dict[str, Any]:
-    """Give the automation, as Prefect's API takes it."""
-    return {
-        "name": NAME,
-        "trigger": {
-            "type": "event",
-            "posture": "Proactive",
-            "match": {"prefect.resource.id": ["prefect.flow-run.*"]},
-            "after": ["prefect.flow-run.heartbeat"],
-            "expect": ["prefect.flow-run.heartbeat", *(f"prefect.flow-run.{end}" for end in ENDS)],
-            "for_each": ["prefect.resource.id"],
-            "threshold": 1,
-            "within": within,
-        },
-        "actions": [
-            {
-                "type": "change-flow-run-state",
-                "state": "CRASHED",
-                "message": "its process is gone",
-            }
-        ],
-    }
+def automation(within: int = PATIENCE) -> AutomationCore:
+    """Give the automation that takes a run for dead after so many seconds."""
+    # A run that is suspended beats on until it comes to the end of its task runs: what it sends
+    # when it has left its flow is what no heartbeat follows.
+    quiet = {LEFT, *(f"prefect.flow-run.{state}" for state in ENDS | RESTS)}
+    return AutomationCore(
+        name=NAME,
+        trigger=EventTrigger(
+            posture=Posture.Proactive,
+            match={"prefect.resource.id": ["prefect.flow-run.*"]},
+            after={HEARTBEAT},
+            expect={HEARTBEAT, *quiet},
+            for_each={"prefect.resource.id"},
+            threshold=1,
+            within=timedelta(seconds=within),
+        ),
+        actions=[CRASH],
+    )
 
 
 def watch() -> None:
-    """Create the automation at the configured server, unless it is there.
+    """Have the configured server take runs without a heartbeat for dead.
 
     Raises:
-        httpx.HTTPError: where the server does not take it.
+        httpx.HTTPError: where the server does not take the automation.
     """
-    # Prefect's client brings the key that Prefect Cloud, or a server with a password, asks for.
-    with get_client(sync_client=True) as client:
-        if not client.read_automations_by_name(NAME):
-            client.create_automation(AutomationCore.model_validate(automation()))
+    set_automation(automation())
 
 
 if __name__ == "__main__":

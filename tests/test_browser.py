@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageColor
 
+from deployments.deploy import deploy
 from deployments.screenshots import CHROMIUM, FLAGS
-from deployments.up import deploy
 from flows.compare_strategies import compare_strategies
 from flows.mirror_album import mirror_album
 from imgur_mirror.compare.bar_chart import PARTS

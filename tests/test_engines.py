@@ -158,7 +158,8 @@ PATIENCE = 45
 @pytest.fixture(scope="module")
 def _watch(prefect_server):
     """Has the server look for runs that have died."""
-    made = ask("POST", f"{prefect_server}/automations/", automation(PATIENCE)).raise_for_status()
+    definition = automation(PATIENCE).model_dump(mode="json")
+    made = ask("POST", f"{prefect_server}/automations/", definition).raise_for_status()
     yield
     delete(f"{prefect_server}/automations/{made.json()['id']}")
 

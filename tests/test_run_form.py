@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from deployments.up import deploy
+from deployments.deploy import deploy
 from tests.support.prefect_api import ask, delete, read
 
 pytestmark = pytest.mark.slow

@@ -6,7 +6,7 @@ that ends at once sends the same events; under a worker Prefect sends them.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import copy_context
 from threading import Event, Thread
 
@@ -18,7 +18,16 @@ from prefect.settings import (
     temporary_settings,
 )
 
-__all__ = ["heartbeat", "own_heartbeats"]
+__all__ = ["HEARTBEAT", "LEFT", "heartbeat", "own_heartbeats"]
+
+HEARTBEAT = "prefect.flow-run.heartbeat"
+
+LEFT = "imgur-mirror.flow-run.left"
+"""A flow run was left: it ended, or its process does and it waits to be resumed.
+
+A run that is suspended goes on beating until its task runs have ended, and no other event follows
+its last heartbeat: the watch would take it for dead.
+"""
 
 HEARTBEAT_SECONDS = 30
 """Between two heartbeats; prefect.toml has the same for Prefect's own."""
@@ -33,21 +42,34 @@ def own_heartbeats() -> Iterator[None]:
 
 @contextmanager
 def heartbeat() -> Iterator[None]:
-    """Send the heartbeats of the flow run that this is called in, unless Prefect does."""
+    """Send the heartbeats of the flow run that this is called in, unless Prefect does.
+
+    Either way, the end of this block is told as `LEFT`.
+    """
     context = FlowRunContext.get()
-    sent_by_prefect = get_current_settings().flows.heartbeat_frequency is not None
-    if sent_by_prefect or context is None or context.flow_run is None:
+    if context is None or context.flow_run is None:
         yield
         return
-    run, ended = context.flow_run, Event()
+    run = context.flow_run
     resource = {
         "prefect.resource.id": f"prefect.flow-run.{run.id}",
         "prefect.resource.name": run.name,
     }
+    sent_by_prefect = get_current_settings().flows.heartbeat_frequency is not None
+    try:
+        with nullcontext() if sent_by_prefect else _beating(resource):
+            yield
+    finally:
+        emit_event(LEFT, resource)
+
+
+@contextmanager
+def _beating(resource: dict[str, str]) -> Iterator[None]:
+    ended = Event()
 
     def beat() -> None:
         while True:
-            emit_event("prefect.flow-run.heartbeat", resource)
+            emit_event(HEARTBEAT, resource)
             if ended.wait(HEARTBEAT_SECONDS):
                 return
 

@@ -1,0 +1,55 @@
+"""A worker that is there as long as `make up` is: one that ends is replaced."""
+
+import signal
+import subprocess
+import sys
+import time
+
+from deployments.deploy import POOL
+from deployments.project import PROJECT
+from flows.cli.server import stop
+
+__all__ = ["WorkerError", "keep_worker"]
+
+COMMAND = [sys.executable, "-m", "prefect", "--no-prompt", "worker", "start", "--pool", POOL]
+
+SHORT_LIFE = 30
+"""Seconds; a worker that ends sooner, three times running, will not do better the next time."""
+
+LIVES = 3
+
+
+class WorkerError(RuntimeError):
+    """No worker lasts; the message says how the last one ended."""
+
+
+def keep_worker() -> None:
+    """Run a worker, and another where it ends, until KeyboardInterrupt.
+
+    The runs of one that was killed live on, with the server.
+
+    Raises:
+        WorkerError: where one after another ends soon.
+    """
+    short = 0
+    while short < LIVES:
+        started = time.monotonic()
+        status = _run_worker()
+        short = short + 1 if time.monotonic() - started < SHORT_LIFE else 0
+        ended = f"The worker ended ({_reason(status)})"
+        if short < LIVES:
+            print(f"{ended}; starting another. Its runs go on.", file=sys.stderr, flush=True)
+    raise WorkerError(f"{ended}, as did {LIVES - 1} before it: what it printed above says why")
+
+
+def _run_worker() -> int:
+    # In a session of its own: else Ctrl-C would reach its flow runs before it can end them.
+    worker = subprocess.Popen(COMMAND, cwd=PROJECT, start_new_session=True)  # noqa: S603 - our own
+    try:
+        return worker.wait()
+    finally:
+        stop(worker, signal.SIGINT, 30)
+
+
+def _reason(status: int) -> str:
+    return f"killed by {signal.Signals(-status).name}" if status < 0 else f"status {status}"
