@@ -1,9 +1,15 @@
 # make demo: the four strategies side by side.  make test: all tests.  make test-fast: those that
 # answer in a minute or two.  Each installs what it needs.
 
+# For pipefail.
+SHELL := bash
 PYTHON ?= python3
 VENV := .venv
 INSTALLED := $(VENV)/installed
+PIP := $(VENV)/bin/python -m pip install --no-deps
+# Of what pip prints, a line every twenty packages.
+PROGRESS = /^Collecting/ && ++n % 20 == 0 {print "  " n " packages fetched"} \
+  /^Installing/ {print "  unpacking " n " packages"} {fflush()}
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: install demo up serve ui test test-fast browser postgres crash-test bench bench-scale lint screenshots constraints clean
@@ -13,13 +19,14 @@ install: $(INSTALLED)
 # imgurpython has no wheel: it is built with the pinned setuptools and wheel, so these come first.
 # constraints.txt is complete, so nothing is resolved and nothing else is fetched.
 $(INSTALLED): constraints.txt pyproject.toml
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.11 …")'
-	$(PYTHON) -m venv $(VENV)
-	awk '/^[^ ]/ {keep = /^(packaging|setuptools|wheel)==/} keep' constraints.txt > $(VENV)/build.txt
-	$(VENV)/bin/python -m pip install --quiet --no-deps --require-hashes -r $(VENV)/build.txt
-	$(VENV)/bin/python -m pip install --quiet --no-deps --require-hashes --no-build-isolation -r constraints.txt
-	$(VENV)/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
-	touch $@
+	@echo "Installing into $(VENV); this takes from half a minute to several …"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.11 …")'
+	@$(PYTHON) -m venv $(VENV)
+	@awk '/^[^ ]/ {keep = /^(packaging|setuptools|wheel)==/} keep' constraints.txt > $(VENV)/build.txt
+	@$(PIP) --quiet --require-hashes -r $(VENV)/build.txt
+	@set -o pipefail; $(PIP) --progress-bar off --require-hashes --no-build-isolation -r constraints.txt | awk '$(PROGRESS)'
+	@$(PIP) --quiet --no-build-isolation --editable .
+	@touch $@
 
 demo: install
 	PREFECT_LOGGING_LEVEL=WARNING $(VENV)/bin/python -m deployments.demo
@@ -33,7 +40,7 @@ serve: install
 	$(VENV)/bin/python -m deployments.serve
 
 ui: install
-	PREFECT_HOME=$(CURDIR)/.prefect $(VENV)/bin/prefect server start
+	PREFECT_HOME="$(CURDIR)/.prefect" $(VENV)/bin/prefect server start
 
 # The files in the order of tests/conftest.py, which begins with those that take longest.
 test: install browser postgres

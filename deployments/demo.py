@@ -2,23 +2,30 @@
 
 import os
 import sys
-from pathlib import Path
 
+import httpx
+
+from deployments.project import FOLDER, HOME
+from deployments.session import PREFECT_PORT, stop_on_signals
 from flows.cli.command_line import main
 from flows.cli.server import ServerError, prefect_server
 from flows.compare_strategies import compare_strategies, comparison_text
 from standin.process import running
 
+__all__ = ["ALBUM", "PROFILE", "TIME_SCALE", "demo", "latest_artifact", "settings"]
+
 ALBUM = "PdA9Amq"
 PROFILE = "article"
 TIME_SCALE = "0.2"
-HOME = Path(".prefect")
-DOWNLOADS = Path("downloads") / "demo"
+DOWNLOADS = FOLDER / "downloads" / "demo"
+STOPPED = 130
 
-AFTER = f"""
-The network was the stand-in's profile `{PROFILE}`, with all delays times {TIME_SCALE}.
-Files:   {DOWNLOADS}/compare-strategies/STRATEGY/{ALBUM}/
-Report:  make ui, then Artifacts: comparison-… has the chart, strategies-… the table"""
+AFTER = """
+The network was the stand-in's profile `{profile}`, with all delays times {scale}.
+Files:   {downloads}/compare-strategies/STRATEGY/{album}/
+Report:  {downloads}/_reports/{album}/comparison.md
+In Prefect's UI, once `make ui` runs in another terminal:
+         {ui}"""
 
 
 def settings(imgur: str) -> dict[str, str]:
@@ -32,19 +39,43 @@ def settings(imgur: str) -> dict[str, str]:
 
 def demo() -> int:
     """Compare the four strategies against the stand-in, and say where what they left is."""
+    stop_on_signals()
     print("Starting the stand-in and a Prefect server …", flush=True)
     try:
-        with running(PROFILE, "--time-scale", TIME_SCALE) as imgur, prefect_server(HOME):
+        with running(PROFILE, "--time-scale", TIME_SCALE) as imgur, prefect_server(HOME) as api:
             os.environ |= settings(imgur)
             print("Mirroring 40 images under each of four strategies …", flush=True)
             status = main(
                 compare_strategies, comparison_text, [ALBUM, "--downloads", str(DOWNLOADS)]
             )
+            report = latest_artifact(api, "comparison")
     except ServerError as error:
         print(error, file=sys.stderr)
         return 1
-    print(AFTER)
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return STOPPED
+    if report:
+        print(_after(report))
     return status
+
+
+def _after(report: str) -> str:
+    return AFTER.format(
+        profile=PROFILE,
+        scale=TIME_SCALE,
+        downloads=DOWNLOADS,
+        album=ALBUM,
+        ui=f"http://127.0.0.1:{PREFECT_PORT}/artifacts/artifact/{report}",
+    )
+
+
+def latest_artifact(api: str, prefix: str) -> str | None:
+    """Give the id of the latest artifact of the demo's album whose key begins so."""
+    key = {"like_": f"{prefix}-{ALBUM.lower()}"}
+    wanted = {"artifacts": {"key": key}, "sort": "CREATED_DESC", "limit": 1}
+    found = httpx.post(f"{api}/artifacts/filter", json=wanted, timeout=30).raise_for_status()
+    return next((str(artifact["id"]) for artifact in found.json()), None)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,15 @@
 """Where the project lies, and where Prefect keeps its records of it, wherever it is called from."""
 
+from pathlib import Path
+
 from flows.cli.server import PROJECT
 
-__all__ = ["HOME", "PREFECT_YAML", "PROJECT"]
-
-HOME = PROJECT / ".prefect"
-"""The home of the servers that `make up`, `make serve`, `make demo` and `make ui` start."""
+__all__ = ["FOLDER", "HOME", "PREFECT_YAML"]
 
 PREFECT_YAML = PROJECT / "prefect.yaml"
+
+FOLDER = PROJECT if PREFECT_YAML.exists() else Path.cwd()
+"""Where `.env` is and the downloads go; installed without its files, where it is called from."""
+
+HOME = FOLDER / ".prefect"
+"""The home of the servers that `make up`, `make serve`, `make demo` and `make ui` start."""

@@ -10,7 +10,7 @@ import httpx
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
-from deployments.demo import ALBUM, PROFILE, TIME_SCALE, settings
+from deployments.demo import ALBUM, PROFILE, TIME_SCALE, latest_artifact, settings
 from deployments.deploy import deploy
 from deployments.project import HOME
 from flows.cli.server import prefect_server
@@ -34,7 +34,7 @@ ARTIFACTS = {"comparison": "comparison", "mirror": "mirror", "contact-sheet": "s
 def screenshots() -> int:
     """Mirror the demo's album once, and take the pictures; run the demo first."""
     with prefect_server(HOME) as api:
-        if _latest(api, "comparison") is None:
+        if latest_artifact(api, "comparison") is None:
             print("there is no comparison yet: run make demo first", file=sys.stderr)
             return 1
         deploy()
@@ -62,20 +62,12 @@ def _pages(api: str) -> dict[str, str]:
     named = {"name": {"like_": f"{ALBUM} · async"}}
     wanted = {"flow_runs": named, "sort": "START_TIME_DESC", "limit": 1}
     runs = httpx.post(f"{api}/flow_runs/filter", json=wanted, timeout=30).raise_for_status()
-    artifacts = {name: _latest(api, prefix) for name, prefix in ARTIFACTS.items()}
+    artifacts = {name: latest_artifact(api, prefix) for name, prefix in ARTIFACTS.items()}
     return {
         "run-form": f"deployments/deployment/{deployed.raise_for_status().json()['id']}/run",
         "run": f"runs/flow-run/{runs.json()[0]['id']}",
         **{name: f"artifacts/artifact/{found}" for name, found in artifacts.items() if found},
     }
-
-
-def _latest(api: str, prefix: str) -> str | None:
-    """Give the id of the latest artifact of the demo's album whose key begins so."""
-    key = {"like_": f"{prefix}-{ALBUM.lower()}"}
-    wanted = {"artifacts": {"key": key}, "sort": "CREATED_DESC", "limit": 1}
-    found = httpx.post(f"{api}/artifacts/filter", json=wanted, timeout=30).raise_for_status()
-    return next((str(artifact["id"]) for artifact in found.json()), None)
 
 
 def _take(page: Page, url: str, name: str) -> None:

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from deployments.descendants import end_descendants, mark_descendants
-from deployments.project import HOME, PREFECT_YAML, PROJECT
-from flows.cli.server import ServerError, prefect_api
+from deployments.project import HOME, PREFECT_YAML
+from flows.cli.server import PROJECT, ServerError, prefect_api
 
-__all__ = ["session", "stop_on_signals"]
+__all__ = ["PREFECT_PORT", "session", "stop_on_signals"]
 
 PREFECT_PORT = 4200
 """Prefect's own, so that bookmarks and PREFECT_API_URL hold over restarts; another if taken."""

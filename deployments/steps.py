@@ -2,7 +2,8 @@
 
 from prefect.deployments.steps.pull import set_working_directory
 
-from deployments.project import PREFECT_YAML, PROJECT
+from deployments.project import PREFECT_YAML
+from flows.cli.server import PROJECT
 
 __all__ = ["PULL_STEPS", "enter_project"]
 
@@ -17,5 +18,5 @@ def enter_project() -> dict[str, str]:
     the shell that deployed it (`{{ $PWD }}`) would be wrong where `make -C` called it, on another
     machine, and after the project was moved.
     """
-    # Installed as a package there is no such folder: then it is where the worker was started.
+    # Without the project's files, it is where the worker was started.
     return set_working_directory(str(PROJECT) if PREFECT_YAML.exists() else ".")

@@ -6,7 +6,7 @@ import sys
 import time
 
 from deployments.deploy import POOL
-from deployments.project import PROJECT
+from deployments.project import FOLDER
 from flows.cli.server import stop
 
 __all__ = ["WorkerError", "keep_worker"]
@@ -44,7 +44,7 @@ def keep_worker() -> None:
 
 def _run_worker() -> int:
     # In a session of its own: else Ctrl-C would reach its flow runs before it can end them.
-    worker = subprocess.Popen(COMMAND, cwd=PROJECT, start_new_session=True)  # noqa: S603 - our own
+    worker = subprocess.Popen(COMMAND, cwd=FOLDER, start_new_session=True)  # noqa: S603 - our own
     try:
         return worker.wait()
     finally:

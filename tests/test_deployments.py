@@ -3,6 +3,7 @@
 import inspect
 import json
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -10,15 +11,22 @@ from queue import Queue
 
 import pytest
 import yaml
-from prefect import flow
+from prefect import flow, runtime
 from prefect.blocks.notifications import CustomWebhookNotificationBlock
-from prefect.states import Failed
+from prefect.client.orchestration import get_client
+from prefect.events import emit_event
+from prefect.events.worker import EventsWorker
+from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+from prefect.states import Failed, Paused, Running, Suspended
 
+from deployments.automations import set_automation
 from deployments.notify import main as notify
-from deployments.serve import deployments, schedule_of
-from deployments.watch import automation, watch
-from tests.support.prefect_api import delete, filtered
-from tests.support.waiting import LONG
+from deployments.prefect_yaml import read_entries, schedule_of
+from deployments.steps import PULL_STEPS, enter_project
+from deployments.watch import NAME, automation, watch
+from flows.support.heartbeat import HEARTBEAT, LEFT, heartbeat
+from tests.support.prefect_api import ask, delete, filtered, read
+from tests.support.waiting import LONG, eventually
 
 pytestmark = pytest.mark.slow
 
@@ -27,8 +35,8 @@ LISTED = yaml.safe_load((PROJECT / "prefect.yaml").read_text())["deployments"]
 
 
 def test_each_deployment_names_a_flow_and_its_parameters():
-    made = deployments()
-    assert [(one.flow_name, one.name) for one in made] == [
+    entries = read_entries()
+    assert [(entry.flow.name, entry.name) for entry in entries] == [
         ("mirror-album", "on-demand"),
         ("mirror-many", "on-demand"),
         ("mirror-albums", "nightly"),
@@ -115,27 +123,106 @@ def test_a_deployment_has_its_schedules(monkeypatch, tmp_path):
         "schedules": [{"interval": 60, "slug": "often"}, {"rrule": "FREQ=DAILY"}],
     }
     (tmp_path / "prefect.yaml").write_text(yaml.safe_dump({"deployments": [entry]}))
-    monkeypatch.setattr("deployments.serve.PROJECT", tmp_path)
-    (made,) = deployments()
-    interval, rrule = made.schedules
+    monkeypatch.setattr("deployments.prefect_yaml.PREFECT_YAML", tmp_path / "prefect.yaml")
+    (made,) = read_entries()
+    interval, rrule = made.made_schedules()
     assert (interval.schedule.interval, interval.slug) == (timedelta(minutes=1), "often")
     assert rrule.schedule.rrule.endswith("FREQ=DAILY")
     assert made.concurrency_limit == 1
 
 
-def test_no_path_of_a_machine_is_in_the_file():
-    text = (PROJECT / "prefect.yaml").read_text()
-    assert str(PROJECT) not in text
-    assert "{{ $PWD }}" in text
+def test_every_run_works_in_the_projects_folder_whoever_deploys(tmp_path, monkeypatch):
+    """Neither a path of a machine nor the folder of a shell is deployed."""
+    listed = yaml.safe_load((PROJECT / "prefect.yaml").read_text())
+    assert listed["pull"] == PULL_STEPS
+    monkeypatch.chdir(tmp_path)
+    assert enter_project() == {"directory": str(PROJECT)}
+    assert Path.cwd() == PROJECT
 
 
-def test_the_watch_is_set_once(prefect_server):
-    watch()
-    watch()
-    mine = automations(prefect_server, automation()["name"])
-    for one in mine:
+# The watch
+
+
+@pytest.fixture
+def mine(prefect_server):
+    """Reads the watches that the server has; there is none before and after."""
+
+    def read_mine():
+        return automations(prefect_server, NAME)
+
+    yield read_mine
+    for one in read_mine():
         delete(f"{prefect_server}/automations/{one['id']}")
-    assert len(mine) == 1
+
+
+def test_the_watch_is_set_once_and_brought_up_to_date(mine):
+    """One that was switched off stays off."""
+    set_automation(automation(10).model_copy(update={"enabled": False}))
+    watch()
+    watch()
+    (made,) = mine()
+    assert made["trigger"]["within"] == automation().trigger.within.total_seconds()
+    assert not made["enabled"]
+
+
+@pytest.mark.usefixtures("mine")
+def test_a_run_that_rests_is_not_taken_for_dead(prefect_server):
+    """Nor is one that was suspended and beat once more; it may be resumed whenever one likes."""
+    set_automation(automation(WITHIN))
+    states = {"Running": Running(), "Suspended": Suspended(), "Paused": Paused()}
+    runs = {name: _run(state, beats_again=name == "Suspended") for name, state in states.items()}
+
+    def state(name):
+        return read(f"{prefect_server}/flow_runs/{runs[name]}")["state"]["name"]
+
+    assert eventually(lambda: state("Running") == "Crashed")
+    # The others were heard of no later than that one.
+    time.sleep(WITHIN)
+    assert {name: state(name) for name in ("Suspended", "Paused")} == {
+        "Suspended": "Suspended",
+        "Paused": "Paused",
+    }
+
+
+WITHIN = 10
+"""Seconds; the least that Prefect takes."""
+
+
+def _run(state, beats_again):
+    """Make a run in that state that was heard of before, as if its process were gone now."""
+    with get_client(sync_client=True) as client:
+        run = client.create_flow_run(ends_badly, state=Running())
+        resource = {"prefect.resource.id": f"prefect.flow-run.{run.id}"}
+        emit_event(HEARTBEAT, resource)
+        EventsWorker.instance().wait_until_empty()
+        if not state.is_running():
+            client.set_flow_run_state(run.id, state, force=True)
+        if beats_again:
+            emit_event(HEARTBEAT, resource)
+            emit_event(LEFT, resource)
+            EventsWorker.instance().wait_until_empty()
+    return run.id
+
+
+@pytest.mark.parametrize("frequency", [None, 30])
+def test_a_run_tells_that_it_was_left_after_its_last_heartbeat(frequency, prefect_server):
+    """Whoever sends its heartbeats: Prefect under a worker, or the flow where it is called."""
+
+    @flow
+    def beating():
+        with heartbeat():
+            return runtime.flow_run.id
+
+    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: frequency}):
+        run = beating()
+
+    def heard():
+        wanted = {"resource": {"id": [f"prefect.flow-run.{run}"]}, "order": "ASC"}
+        events = ask("POST", f"{prefect_server}/events/filter", {"filter": wanted}).json()["events"]
+        return [one["event"] for one in events if one["event"] in (HEARTBEAT, LEFT)]
+
+    assert eventually(lambda: LEFT in heard())
+    assert heard() == [HEARTBEAT, LEFT]
 
 
 # Being told
@@ -199,7 +286,6 @@ def automations(api, word):
 
 def run_as_deployed(api):
     """Run the flow as a worker does, for a deployment with the tag; gives the run's id."""
-    from prefect.client.orchestration import get_client
     from prefect.flow_engine import run_flow
 
     deployment = ends_badly.to_deployment("told", tags=["imgur"]).apply()
