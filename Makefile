@@ -11,6 +11,8 @@ PIP := $(VENV)/bin/python -m pip install --no-deps
 PROGRESS = /^Collecting/ && ++n % 20 == 0 {print "  " n " packages fetched"} \
   /^Installing/ {print "  unpacking " n " packages"} {fflush()}
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Prefect's, which it would otherwise explain before anything else is printed.
+export DO_NOT_TRACK ?= 1
 
 .PHONY: install demo up serve ui test test-fast browser postgres crash-test bench bench-scale lint screenshots constraints clean
 

@@ -6,6 +6,8 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from prefect.settings import PREFECT_API_URL
+
 from deployments.descendants import end_descendants, mark_descendants
 from deployments.project import HOME, PREFECT_YAML
 from flows.cli.server import PROJECT, ServerError, prefect_api
@@ -39,7 +41,8 @@ def session(command: str) -> Iterator[str]:
         ServerError: where the project is held by another, or there is no server.
     """
     with _single(command):
-        print("Starting a Prefect server …", flush=True)
+        if PREFECT_API_URL.value() is None:
+            print("Starting a Prefect server …", flush=True)
         with prefect_api(HOME, PREFECT_PORT) as api:
             # After the server, which runs send their last words to.
             mark_descendants()
