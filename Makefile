@@ -7,8 +7,8 @@ PYTHON ?= python3
 VENV := .venv
 INSTALLED := $(VENV)/installed
 PIP := $(VENV)/bin/python -m pip install --no-deps
-# Of what pip prints, a line every twenty packages.
-PROGRESS = /^Collecting/ && ++n % 20 == 0 {print "  " n " packages fetched"} \
+# Of what pip prints, a line every ten packages.
+PROGRESS = /^Collecting/ && ++n % 10 == 0 {print "  " n " packages fetched"} \
   /^Installing/ {print "  unpacking " n " packages"} {fflush()}
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Prefect's, which it would otherwise explain before anything else is printed.
