@@ -1,5 +1,6 @@
 """A worker that is there as long as `make up` is: one that ends is replaced."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -7,11 +8,17 @@ import time
 
 from deployments.deploy import POOL
 from deployments.project import FOLDER
+from deployments.run_console import RunConsole
 from flows.cli.server import stop
 
 __all__ = ["WorkerError", "keep_worker"]
 
 COMMAND = [sys.executable, "-m", "prefect", "--no-prompt", "worker", "start", "--pool", POOL]
+
+OF_ITS_RUNS = {
+    "PREFECT_LOGGING_HANDLERS_CONSOLE_CLASS": f"{RunConsole.__module__}.{RunConsole.__name__}"
+}
+"""What its flow runs have in their environment, too: they outlive it."""
 
 SHORT_LIFE = 30
 """Seconds; a worker that ends sooner, three times running, will not do better the next time."""
@@ -44,7 +51,9 @@ def keep_worker() -> None:
 
 def _run_worker() -> int:
     # In a session of its own: else Ctrl-C would reach its flow runs before it can end them.
-    worker = subprocess.Popen(COMMAND, cwd=FOLDER, start_new_session=True)  # noqa: S603 - our own
+    worker = subprocess.Popen(  # noqa: S603 - our own words
+        COMMAND, cwd=FOLDER, env=os.environ | OF_ITS_RUNS, start_new_session=True
+    )
     try:
         return worker.wait()
     finally:
