@@ -10,9 +10,12 @@ from contextlib import suppress
 
 import psutil
 
-__all__ = ["end_descendants", "mark_descendants"]
+__all__ = ["RUN_SECONDS", "end_descendants", "mark_descendants"]
 
 MARK = "IMGUR_MIRROR_STARTED_BY"
+
+RUN_SECONDS = 20
+"""For the runs under way, to tell the server that they end."""
 
 
 def mark_descendants() -> None:
@@ -20,9 +23,12 @@ def mark_descendants() -> None:
     os.environ[MARK] = secrets.token_hex(8)
 
 
-def end_descendants(patience: float) -> None:
-    """End what has the mark: a run is told, and reports it; after so many seconds it is killed."""
-    found = _descendants()
+def end_descendants(patience: float, spared: int | None = None) -> None:
+    """End what has the mark, but the process that is spared.
+
+    A run is told, and reports that it ends; after so many seconds it is killed.
+    """
+    found = [process for process in _descendants() if process.pid != spared]
     for process in found:
         with suppress(psutil.Error):
             process.terminate()

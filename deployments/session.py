@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from prefect.settings import PREFECT_API_URL
 
-from deployments.descendants import end_descendants, mark_descendants
+from deployments.descendants import RUN_SECONDS, end_descendants, mark_descendants
 from deployments.project import HOME, PREFECT_YAML
 from flows.cli.server import PROJECT, ServerError, prefect_api
 
@@ -16,9 +16,6 @@ __all__ = ["PREFECT_PORT", "session", "stop_on_signals"]
 
 PREFECT_PORT = 4200
 """Prefect's own, so that bookmarks and PREFECT_API_URL hold over restarts; another if taken."""
-
-RUN_SECONDS = 20
-"""For the runs under way, to tell the server that they end."""
 
 
 def stop_on_signals() -> None:

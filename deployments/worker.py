@@ -7,6 +7,7 @@ import sys
 import time
 
 from deployments.deploy import POOL
+from deployments.descendants import RUN_SECONDS, end_descendants
 from deployments.project import FOLDER
 from deployments.run_console import RunConsole
 from flows.cli.server import stop
@@ -56,6 +57,10 @@ def _run_worker() -> int:
     )
     try:
         return worker.wait()
+    except KeyboardInterrupt:
+        # It would kill its runs, which then stay Running: a run that is told reports its end.
+        end_descendants(RUN_SECONDS, spared=worker.pid)
+        raise
     finally:
         stop(worker, signal.SIGINT, 30)
 

@@ -127,6 +127,7 @@ def test_up_keeps_a_worker_and_ends_all_that_it_started(project, imgur, held):
         assert status == 0
         assert "stopped" in said
         assert up.leaves_nothing()
+    assert project.states(again) == ["Crashed"]
 
 
 def test_serve_runs_what_up_deployed(project, imgur):
