@@ -51,7 +51,7 @@ def demo() -> int:
             report = latest_artifact(api, "comparison")
     except ServerError as error:
         print(error, file=sys.stderr)
-        return 1
+        return error.status
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         return STOPPED

@@ -121,7 +121,10 @@ def main() -> int:
         with prefect_api():
             deploy()
             watch()
-    except (ServerError, PrefectHTTPStatusError, httpx.HTTPError) as error:
+    except ServerError as error:
+        print(error, file=sys.stderr)
+        return error.status
+    except (PrefectHTTPStatusError, httpx.HTTPError) as error:
         print(" ".join(str(error).split()), file=sys.stderr)
         return 1
     print(f"Deployed; start a worker with: prefect worker start --pool {POOL}")

@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from flows.cli.server import PROJECT
+from flows.cli.server import IS_CHECKOUT, PROJECT, PROJECT_HOME
 
 __all__ = ["FOLDER", "HOME", "PREFECT_YAML"]
 
 PREFECT_YAML = PROJECT / "prefect.yaml"
 
-FOLDER = PROJECT if PREFECT_YAML.exists() else Path.cwd()
+FOLDER = PROJECT if IS_CHECKOUT else Path.cwd()
 """Where `.env` is and the downloads go; installed without its files, where it is called from."""
 
-HOME = FOLDER / ".prefect"
+HOME = PROJECT_HOME
 """The home of the servers that `make up`, `make serve`, `make demo` and `make ui` start."""

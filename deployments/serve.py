@@ -71,7 +71,7 @@ def main() -> int:
             serve(entries)
     except ServerError as error:
         print(error, file=sys.stderr)
-        return 1
+        return error.status
     except KeyboardInterrupt:
         pass
     print("stopped", file=sys.stderr)

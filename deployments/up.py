@@ -45,7 +45,7 @@ def up(albums: Sequence[str] = ()) -> int:
             keep_worker()
     except (ServerError, WorkerError) as error:
         print(error, file=sys.stderr)
-        return 1
+        return error.status
     except (PrefectHTTPStatusError, httpx.HTTPError) as error:
         said = " ".join(str(error).split())
         print(f"the Prefect server did not take the deployments: {said}", file=sys.stderr)

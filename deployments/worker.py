@@ -30,6 +30,9 @@ LIVES = 3
 class WorkerError(RuntimeError):
     """No worker lasts; the message says how the last one ended."""
 
+    status = 1
+    """The exit status of a command that ends with it."""
+
 
 def keep_worker() -> None:
     """Run a worker, and another where it ends, until KeyboardInterrupt.
