@@ -13,7 +13,7 @@ from flows.support.mirror_flow import mirror_flow
 from flows.support.mirroring import mirror
 from flows.support.parameters import AlbumAddress, Rounds, Strategies, Workers
 from flows.support.run_name import album_name
-from imgur_mirror.api import parse_address
+from imgur_mirror.api import parse_album
 from imgur_mirror.compare import (
     Comparison,
     advise,
@@ -61,7 +61,7 @@ def compare_strategies(
     """
     settings = read_settings()
     root = downloads_root(downloads or settings.downloads)
-    listing = fetch_album(parse_address(album), access(settings))
+    listing = fetch_album(parse_album(album), access(settings))
     trials = _trials(strategies, workers, sweep)
     runs, failure = _rounds(listing, trials, rounds, f"{root}/{FOLDER}", settings)
     advice = None if failure else advise(points(runs), listing.id, _now())

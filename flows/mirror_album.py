@@ -8,17 +8,15 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from flows.support.advice import choose
+from flows.support.listing import listing_at
 from flows.support.mirror_flow import Incomplete, mirror_flow
 from flows.support.mirroring import mirror
 from flows.support.parameters import AlbumAddress, Choice, Workers
 from flows.support.run_name import album_name
-from imgur_mirror.api import parse_address
 from imgur_mirror.models import Mirrored
 from imgur_mirror.report import mirror_headline, missing_text
 from imgur_mirror.settings import read_settings
 from imgur_mirror.store import album_folder
-from tasks.album import fetch_album
-from tasks.credentials import access
 
 __all__ = ["mirror_album"]
 
@@ -49,8 +47,9 @@ def mirror_album(
     """
     settings = read_settings()
     chosen = choose(strategy, workers).announce()
-    listing = fetch_album(parse_address(album), access(settings))
-    folder = album_folder(downloads or settings.downloads, listing.id)
+    root = downloads or settings.downloads
+    listing = listing_at(album, root, settings)
+    folder = album_folder(root, listing.id)
     mirrored = mirror(listing, folder, chosen.strategy, chosen.workers, settings, verify)
     # Imported where it is used: it needs all that reports are made with.
     from tasks.publish import publish_mirror

@@ -1,9 +1,7 @@
-"""Mirror a list of albums and accounts: `python -m flows.mirror_albums ALBUM ALBUM …`."""
+"""Mirror a list of albums and collections: `python -m flows.mirror_albums ALBUM ALBUM …`."""
 
 import sys
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -16,22 +14,15 @@ from flows.cli.stopping import raise_if_stopped
 from flows.mirror_album import mirror_album
 from flows.support.advice import Chosen, choose
 from flows.support.heartbeat import own_heartbeats
+from flows.support.listing import AlbumRun, AlbumStream, Wanted, listed_already
 from flows.support.mirror_flow import Incomplete, mirror_flow
 from flows.support.mirroring import one_pace
-from flows.support.parameters import AlbumAddress, Choice, Workers
-from imgur_mirror.api import (
-    Address,
-    ApiError,
-    BadAddress,
-    BadCredentials,
-    Kind,
-    RateLimited,
-    parse_address,
-)
+from flows.support.parameters import AlbumAddress, Choice, Limit, Workers
+from imgur_mirror.api import Address, AlbumNotFound, BadCredentials, Listed, RateLimited
 from imgur_mirror.models import AlbumResult, Mirrored
 from imgur_mirror.report import summary_headline, summary_text
 from imgur_mirror.settings import BadSettings, Settings, read_settings
-from tasks.album import fetch_account_albums
+from tasks.album import fetch_collection
 from tasks.credentials import access
 from tasks.publish import publish_summary
 
@@ -39,15 +30,7 @@ __all__ = ["mirror_albums"]
 
 VARIABLE = "imgur_albums"
 
-NOT_TRIED = "not tried, and left for the next run: the limit of Imgur requests is reached"
-
-
-@dataclass(frozen=True, slots=True)
-class _AlbumRun:
-    """What became of an album, and the error that its run ended with, if it did."""
-
-    result: AlbumResult
-    error: object = None
+NOT_THERE = "it was listed, and is not there any more"
 
 
 def _run_name() -> str:
@@ -62,25 +45,29 @@ def mirror_albums(
     workers: Workers = 16,
     downloads: str = "",
     verify: bool = False,
+    limit: Limit = 0,
 ) -> tuple[AlbumResult, ...] | State[Any]:
     """Copy several albums to the store, one after another, each as a run of its own.
 
     Args:
-        albums: Albums, by id or address, and accounts (imgur.com/user/NAME: all their public
-            albums); empty for the Prefect Variable imgur_albums.
+        albums: Albums, by id or address, and collections: the public albums of an account
+            (imgur.com/user/NAME), its /posts or /favorites, a tag (/t/TAG), a subreddit (/r/SUB),
+            a search (/search?q=WORDS); empty for the Prefect Variable imgur_albums.
         strategy: How the downloads of an album run at the same time; auto: as the last comparison
             advised.
         workers: How many connections are in use at once, at most; sequential always has one.
         downloads: The folder or address (s3://bucket/mirror) for all albums; empty for the
             setting IMGUR_DOWNLOADS.
         verify: Read back every stored file, and fetch again what is damaged or missing.
+        limit: How many posts of each collection are taken, newest first where its address has no
+            other order; 0 for all, and for 100 of a tag, a subreddit or a search.
     """
     settings = read_settings()
     wanted = albums or _albums_of_variable()
     chosen = choose(strategy, workers).announce()
-    one = partial(_mirror_one, chosen=chosen, downloads=downloads, verify=verify)
+    stream = AlbumStream(wanted, partial(_fetch, settings=settings), limit)
     with own_heartbeats(), one_pace(downloads or settings.downloads):
-        runs = tuple(_mirror_each(wanted, one, settings))
+        runs = tuple(_mirror_each(stream, chosen, downloads, verify))
     results = tuple(run.result for run in runs)
     publish_summary(results)
     if any(result.error for result in results):
@@ -100,68 +87,45 @@ def _albums_of_variable() -> list[str]:
     return [str(album) for album in albums]
 
 
-def _mirror_each(
-    albums: Sequence[str], one: Callable[[str], _AlbumRun], settings: Settings
-) -> Iterator[_AlbumRun]:
-    """Mirror one album after another, those of an account in its place, and each once.
+def _fetch(collection: Address, limit: int, settings: Settings) -> Listed:
+    return fetch_collection(collection, access(settings), limit)
 
-    The failure of one stops no other. Only spent credits do: each further call would be one over
-    Imgur's limit.
-    """
-    todo: deque[str | AlbumResult] = deque(albums)
-    seen, is_limited = set[str](), False
-    while todo:
-        album = todo.popleft()
-        if isinstance(album, AlbumResult):
-            yield _AlbumRun(album)
-            continue
-        if is_limited:
-            yield _AlbumRun(AlbumResult(album, None, NOT_TRIED))
-            continue
-        try:
-            address = parse_address(album)
-            if address.kind is Kind.ACCOUNT:
-                todo.extendleft(reversed(_albums_of(address, settings)))
-                continue
-        except (BadAddress, BadSettings, ApiError) as error:
-            run = _AlbumRun(AlbumResult(album, None, str(error)), error)
-        else:
-            if str(address) in seen:
-                continue
-            seen.add(str(address))
-            run = one(album)
-        is_limited = isinstance(run.error, RateLimited)
+
+def _mirror_each(
+    stream: AlbumStream, chosen: Chosen, downloads: str, verify: bool
+) -> Iterator[AlbumRun]:
+    """Mirror one album after another. The failure of one stops no other; only spent credits do."""
+    for each in stream:
+        run = _mirror_one(each, chosen, downloads, verify) if isinstance(each, Wanted) else each
+        if isinstance(run.error, RateLimited):
+            stream.is_limited = True
         yield run
 
 
-def _albums_of(account: Address, settings: Settings) -> list[str | AlbumResult]:
-    """List the albums of an account; an entry that names none is a result already."""
-    return [
-        entry if isinstance(entry, str) else AlbumResult(str(account), None, str(entry))
-        for entry in fetch_account_albums(account, access(settings))
-    ]
-
-
-def _mirror_one(album: str, chosen: Chosen, downloads: str, verify: bool) -> _AlbumRun:
+def _mirror_one(wanted: Wanted, chosen: Chosen, downloads: str, verify: bool) -> AlbumRun:
     """Mirror one album, as a run of its own; whatever happens to it is its result."""
-    strategy = Choice(chosen.strategy)
+    album, strategy = wanted.album, Choice(chosen.strategy)
     try:
-        state: State[Any] = mirror_album(
-            album, strategy, chosen.workers, downloads, verify, return_state=True
-        )
+        with listed_already(wanted):
+            state: State[Any] = mirror_album(
+                album, strategy, chosen.workers, downloads, verify, return_state=True
+            )
         result = state.result(raise_on_failure=False)
     except Exception as error:  # noqa: BLE001 - Prefect's own, where it could not record the run
         raise_if_stopped()
         sentence = f"its run ended with {type(error).__name__}: {error}"
-        return _AlbumRun(AlbumResult(album, None, sentence))
+        return AlbumRun(AlbumResult(album, None, sentence))
     if isinstance(result, Mirrored):
-        return _AlbumRun(AlbumResult(album, result, None))
+        return AlbumRun(AlbumResult(album, result, None, wanted.note))
+    if isinstance(result, AlbumNotFound) and wanted.collection is not None:
+        # Removed since Imgur made the list: as little a failure as an image that is gone.
+        return AlbumRun(AlbumResult(album, None, None, NOT_THERE))
     mirrored = result.mirrored if isinstance(result, Incomplete) else None
     sentence = state.message or f"the run ended {state.name}"
-    return _AlbumRun(AlbumResult(album, mirrored, sentence), result)
+    return AlbumRun(AlbumResult(album, mirrored, sentence, wanted.note), result)
 
 
-def _common_refusal(runs: Sequence[_AlbumRun]) -> object:
+def _common_refusal(runs: Sequence[AlbumRun]) -> object:
     """Give the error to fail with where the call is wrong, and not an album: no valid client id."""
     errors = [run.error for run in runs]
     return errors[0] if all(isinstance(error, BadCredentials) for error in errors) else None

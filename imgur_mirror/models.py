@@ -255,9 +255,11 @@ class Mirrored:
 class AlbumResult:
     """What became of one album among several: its run's outcome, and why it failed if it did.
 
-    `mirrored` is None where the run ended before there was anything to mirror.
+    `mirrored` is None where the run ended before there was anything to mirror; `note` is what its
+    user should know, and no failure.
     """
 
     album: str
     mirrored: Mirrored | None
     error: str | None
+    note: str = ""

@@ -2,7 +2,7 @@
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 from urllib.parse import SplitResult, urlsplit
 
@@ -16,8 +16,18 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-__all__ = ["Access", "BadSettings", "Settings", "Wire", "host_and_port", "read_settings"]
+__all__ = [
+    "PUBLIC_CLIENT_ID",
+    "Access",
+    "BadSettings",
+    "Settings",
+    "Wire",
+    "host_and_port",
+    "read_settings",
+]
 
+PUBLIC_CLIENT_ID = "546c25a59c58ad7"
+"""The id that Imgur's own website sends: used where none is set, since Imgur gives out no more."""
 
 _PLAIN = re.compile(r"[!-~]+")
 
@@ -41,6 +51,21 @@ class Access:
     retries: int = 3
     backoff: float = 1
     client_id_remedy: str = ""
+
+    def with_credentials(
+        self, client_id: SecretStr | None, client_secret: SecretStr | None
+    ) -> "Access":
+        """Return it for other credentials: with the public id where the id is empty."""
+        own = client_id is not None and client_id.get_secret_value().strip() != ""
+        wanted = client_id if own else SecretStr(PUBLIC_CLIENT_ID)
+        return replace(self, client_id=wanted, client_secret=client_secret)
+
+    @property
+    def is_public(self) -> bool:
+        """Whether the id is the one of Imgur's website, whose limits many share."""
+        return self.client_id is not None and (
+            self.client_id.get_secret_value() == PUBLIC_CLIENT_ID
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +141,32 @@ def _host_and_port(parts: SplitResult) -> str:
     return host_and_port(parts.hostname or "", parts.port)
 
 
-def _sendable(secret: SecretStr) -> SecretStr:
+def _without_blanks(value: object) -> object:
+    """The text without blanks around it; None where nothing else is in it."""
+    return (value.strip() or None) if isinstance(value, str) else value
+
+
+# What a README shows in the place of a value.
+_PLACEHOLDER = re.compile(r"…|\.{3}|x{3,}|<.*>|\[.*\]|your[ _-].*", re.IGNORECASE)
+
+
+def _sendable(secret: SecretStr | None) -> SecretStr | None:
     """The secret, if it fits a header; a library that refuses it later would show it."""
+    if secret is None:
+        return None
+    if _PLACEHOLDER.fullmatch(secret.get_secret_value()):
+        raise ValueError(
+            "this is the placeholder that stands for an id: put your own in its place, or leave"
+            " the line out, and the public id of Imgur's website is used"
+        )
     if not _PLAIN.fullmatch(secret.get_secret_value()):
         raise ValueError("it holds a space, a line's end or another character that none has")
     return secret
+
+
+_Credential = Annotated[
+    SecretStr | None, BeforeValidator(_without_blanks), AfterValidator(_sendable)
+]
 
 
 class Settings(BaseSettings):
@@ -137,10 +183,10 @@ class Settings(BaseSettings):
         hide_input_in_errors=True,
     )
 
-    client_id: Annotated[SecretStr, AfterValidator(_sendable)] | None = Field(
+    client_id: _Credential = Field(
         default=None, validation_alias=AliasChoices("IMGUR_CLIENT_ID", "CLIENT_ID")
     )
-    client_secret: Annotated[SecretStr, AfterValidator(_sendable)] | None = Field(
+    client_secret: _Credential = Field(
         default=None, validation_alias=AliasChoices("IMGUR_CLIENT_SECRET", "CLIENT_SECRET")
     )
     api_url: Annotated[str, AfterValidator(_web_address)] = "https://api.imgur.com/"
@@ -164,16 +210,16 @@ class Settings(BaseSettings):
 
     @property
     def access(self) -> Access:
-        """What the API adapter needs."""
+        """What the API adapter needs; with the public id where none is set."""
         return Access(
             api_url=self.api_url,
-            client_id=self.client_id,
-            client_secret=self.client_secret,
+            client_id=None,
+            client_secret=None,
             connect_timeout=self.connect_timeout,
             read_timeout=self.read_timeout,
             retries=self.retries,
             backoff=self.backoff,
-        )
+        ).with_credentials(self.client_id, self.client_secret)
 
     @property
     def wire(self) -> Wire:

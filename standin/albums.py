@@ -161,6 +161,7 @@ class Library:
     def __init__(self) -> None:
         self.albums: dict[str, Album] = {}
         self.singles: dict[str, Item] = {}
+        self.collections: dict[str, Any] = {}
         self._items: dict[str, Item] = {}
 
     def put(self, album: Album) -> None:
@@ -172,6 +173,11 @@ class Library:
     def put_single(self, item: Item) -> None:
         """Have this image outside of any album."""
         self.singles[item.picture.id] = self._items[item.picture.id] = item
+
+    def remove_single(self, image: str) -> None:
+        """Have that single image no more."""
+        self.singles.pop(image, None)
+        self._items.pop(image, None)
 
     def remove(self, album: str) -> None:
         """Have neither the album nor its images any more."""

@@ -3,12 +3,15 @@
 import json
 import re
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
+from urllib.parse import unquote
 
 from standin.albums import Library
 from standin.answers import Answer, Ending, html, is_json, text
+from standin.collections import Collection, page_of
 from standin.faults import Endless, Faults
 from standin.pictures import Bytes
 
@@ -30,11 +33,16 @@ class Api:
     def __init__(self, library: Library, faults: Faults) -> None:
         self._library, self._faults = library, faults
         self.calls = 0
+        self.asked: deque[str] = deque(maxlen=10_000)
 
-    def answer(self, path: str, authorization: str, base: str) -> Answer:
-        """The answer to a GET for a path after /3/; `base` is where images are to be had."""
+    def answer(self, path: str, authorization: str, base: str, query: str = "") -> Answer:
+        """The answer to a GET for a path after /3/; `base` is where images are to be had.
+
+        `query` are the words of a search.
+        """
         self.calls += 1
-        answer = self._refusal(path, authorization) or self._endpoint(path, base)
+        self.asked.append(f"{path}?q={query}" if query else path)
+        answer = self._refusal(path, authorization) or self._endpoint(path, base, query)
         answer = replace(answer, headers={**self._credits(), **answer.headers})
         fault = self._faults.take(path)
         if not fault:
@@ -50,7 +58,10 @@ class Api:
             return _error("Authentication required", 401, f"/3/{path}")
         return _error("Invalid client_id", 403, f"/3/{path}") if "bad" in client else None
 
-    def _endpoint(self, path: str, base: str) -> Answer:
+    def _endpoint(self, path: str, base: str, query: str) -> Answer:
+        if path.startswith("gallery/search/"):
+            # The words of a search are no part of its path.
+            path = f"{path}/{query}"
         for pattern, find in ENDPOINTS:
             if match := pattern.fullmatch(path):
                 try:
@@ -109,6 +120,9 @@ class Api:
 
     def account_albums(self, base: str, user: str, page: str) -> Json:
         """One page of an account's albums, without their images."""
+        if told := self._library.collections.get(f"user/{user}/albums"):
+            entries = page_of(told, self._library, base, int(page), "")
+            return [_without_images(entry) for entry in entries]
         start = int(page) * PAGE
         albums = self._account(user)[start : start + PAGE]
         return [album.listing(base, whole=False) for album in albums]
@@ -117,11 +131,47 @@ class Api:
         """How many albums an account has."""
         return len(self._account(user))
 
+    def account_posts(self, base: str, user: str, what: str, page: str, sort: str | None) -> Json:
+        """One page of the posts or the favorites of an account."""
+        where = {"submissions": "posts", "gallery_favorites": "favorites"}[what]
+        return self._page(f"user/{user}/{where}", base, page, sort, f"a user with the name, {user}")
+
+    def folder(self, base: str, user: str, number: str, page: str) -> Json:
+        """One page of a folder of favorites."""
+        path = f"user/{user}/favorites/folder/{number}"
+        return self._page(path, base, page, None, f"a folder with the id, {number}")
+
+    def tag(self, base: str, name: str, sort: str, _window: str | None, page: str) -> Json:
+        """One page of the posts with a tag, and what is told of the tag itself."""
+        name = unquote(name)
+        posts = self._page(f"t/{name.lower()}", base, page, sort)
+        about = {"name": name.lower(), "display_name": name, "followers": 4711, "following": False}
+        return {**about, "total_items": 7 * len(posts) + 1, "is_whitelisted": False, "items": posts}
+
+    def subreddit(self, base: str, name: str, sort: str, _window: str | None, page: str) -> Json:
+        """One page of the posts of a subreddit."""
+        return self._page(f"r/{name.lower()}", base, page, sort)
+
+    def search(self, base: str, sort: str, _window: str | None, page: str, words: str) -> Json:
+        """One page of the posts that a search finds."""
+        return self._page(f"search/{words}", base, page, sort)
+
+    def _page(
+        self, path: str, base: str, page: str, sort: str | None, missing: str | None = None
+    ) -> Json:
+        """One page of a collection; where it is not there, empty unless something is `missing`."""
+        collection = self._library.collections.get(path)
+        if collection is None and missing is not None:
+            raise NotThere(f"Unable to find {missing}")
+        return page_of(collection or Collection(()), self._library, base, int(page), sort or "")
+
     def _account(self, user: str) -> list[Any]:
         if albums := self._library.account(user):
             return albums
         raise NotThere(f"Unable to find a user with the name, {user}")
 
+
+SORT = r"(viral|top|time|score|relevance)(?:/(day|week|month|year|all))?"
 
 ENDPOINTS: tuple[tuple[re.Pattern[str], Callable[..., Any]], ...] = tuple(
     (re.compile(pattern), find)
@@ -134,8 +184,20 @@ ENDPOINTS: tuple[tuple[re.Pattern[str], Callable[..., Any]], ...] = tuple(
         (r"gallery/image/(\w+)", Api.gallery_image),
         (r"account/([\w-]+)/albums/(\d+)", Api.account_albums),
         (r"account/([\w-]+)/albums/count", Api.account_count),
+        (
+            r"account/([\w-]+)/(submissions|gallery_favorites)/(\d+)(?:/(newest|oldest|best|worst))?",
+            Api.account_posts,
+        ),
+        (r"account/([\w-]+)/folders/(\d+)/favorites/(\d+)", Api.folder),
+        (rf"gallery/t/([^/]+)/{SORT}/(\d+)", Api.tag),
+        (rf"gallery/r/([\w-]+)/{SORT}/(\d+)", Api.subreddit),
+        (rf"gallery/search/{SORT}/(\d+)/(.*)", Api.search),
     )
 )
+
+
+def _without_images(entry: Json) -> Json:
+    return {k: v for k, v in entry.items() if k != "images"} if isinstance(entry, dict) else entry
 
 
 def _envelope(data: object, status: int = 200, inside: int | None = None) -> Answer:

@@ -4,6 +4,9 @@
 |---|---|
 | PUT albums/ID | count, bytes (or a list), kinds, title, account, add, and what the API lists just so: images (all of them), listed (fields of the album, such as images_count); answers with GET's |
 | GET, DELETE albums/ID | its images: id, name, bytes, kind, md5 |
+| PUT, GET, DELETE images/ID | one image outside of any album: bytes, kind |
+| PUT, DELETE collections/PATH | what a collection lists (see `collections` for the paths): posts (ids, or entries just so), newest first, size of a page, repeats from one page to the next |
+| GET, DELETE asked | the paths that the API was asked for, in their order |
 | PUT faults/IMAGE (`*`: all) | a fault or a list of them: kind, times, skip, its options; kind `scripted` is any answer at all (see `scripted`), for `*` the same one for every link |
 | DELETE faults, faults/IMAGE | |
 | PUT api-faults | the same, and `path`: what follows /3/ (`*`: everything), such as account/NAME/albums/0; kind `verbatim` is any status, headers and body |
@@ -15,15 +18,17 @@
 
 import asyncio
 import re
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from standin.albums import Album, Item, Library, items
 from standin.answers import Answer, is_json
+from standin.collections import Collection
 from standin.faults import Faults
 from standin.ledger import Ledger
-from standin.pictures import KINDS, digest, draw
+from standin.pictures import KINDS, Picture, digest, draw
 
 __all__ = ["Control"]
 
@@ -41,6 +46,7 @@ class Control:
     faults: Faults
     api_faults: Faults
     ledger: Ledger
+    asked: deque[str]
 
     async def answer(self, method: str, path: str, body: Json, query: Query) -> Answer:
         """The answer to a request for a path after /_/."""
@@ -78,6 +84,41 @@ class Control:
     def drop_album(self, name: str, **_: object) -> None:
         """Have the album no more."""
         self.library.remove(name)
+
+    def put_image(self, name: str, *, body: Json, **_: object) -> Json:
+        """Make a single image, or another version of one."""
+        kind, size = body.get("kind", "jpg"), body.get("bytes", 20_000)
+        item = Item(Picture(name, kind, size), f".{kind}", in_gallery=True)
+        _check(kind, size, (item,))
+        self.library.put_single(item)
+        return _brief(item)
+
+    def get_image(self, name: str, **_: object) -> Json:
+        """A single image with its digest."""
+        item = self.library.singles[name]
+        return {**_brief(item), "md5": digest(item.picture)}
+
+    def drop_image(self, name: str, **_: object) -> None:
+        """Have the image no more."""
+        self.library.remove_single(name)
+
+    def put_collection(self, path: str, *, body: Json, **_: object) -> None:
+        """Have a collection list these posts."""
+        self.library.collections[path] = Collection(
+            body["posts"], int(body.get("size", 60)), int(body.get("repeats", 1))
+        )
+
+    def drop_collection(self, path: str, **_: object) -> None:
+        """Have the collection no more."""
+        self.library.collections.pop(path, None)
+
+    def get_asked(self, **_: object) -> Json:
+        """What the API was asked for."""
+        return list(self.asked)
+
+    def drop_asked(self, **_: object) -> None:
+        """Start that record anew."""
+        self.asked.clear()
 
     def put_faults(self, image: str, *, body: Json, **_: object) -> None:
         """Set the faults of an image."""
@@ -143,6 +184,13 @@ ROUTES: tuple[tuple[str, str, Callable[..., Any]], ...] = (
     ("PUT", r"albums/(\w+)", Control.put_album),
     ("GET", r"albums/(\w+)", Control.get_album),
     ("DELETE", r"albums/(\w+)", Control.drop_album),
+    ("PUT", r"images/(\w+)", Control.put_image),
+    ("GET", r"images/(\w+)", Control.get_image),
+    ("DELETE", r"images/(\w+)", Control.drop_image),
+    ("PUT", r"collections/(.+)", Control.put_collection),
+    ("DELETE", r"collections/(.+)", Control.drop_collection),
+    ("GET", r"asked", Control.get_asked),
+    ("DELETE", r"asked", Control.drop_asked),
     ("PUT", r"faults/(\w+|\*)", Control.put_faults),
     ("DELETE", r"faults/(\w+|\*)", Control.drop_faults),
     ("DELETE", r"faults", Control.drop_faults),

@@ -4,6 +4,7 @@ import asyncio
 import signal
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
@@ -12,6 +13,7 @@ from standin.albums import library
 from standin.answers import Served, is_json, respond
 from standin.api import KINDS as API_KINDS
 from standin.api import Api
+from standin.collections import shown
 from standin.control import Control
 from standin.faults import KINDS as IMAGE_KINDS
 from standin.faults import Faults
@@ -29,11 +31,12 @@ class Standin:
         self.ledger = Ledger()
         self.connections: dict[RequestHandler, Connection] = {}
         has = library(profile.sizes)
+        has.collections |= shown()
         faults, api_faults = Faults(IMAGE_KINDS), Faults(API_KINDS)
         self._network = Network(profile)
         self._images = Images(has, faults, strict_agent=profile.strict_agent)
         self._api = Api(has, api_faults)
-        self._control = Control(has, faults, api_faults, self.ledger)
+        self._control = Control(has, faults, api_faults, self.ledger, self._api.asked)
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer a request for anything."""
@@ -48,7 +51,9 @@ class Standin:
         """The API."""
         base = f"{request.scheme}://{request.host}"
         sent = request.headers.get("Authorization", "")
-        answer = self._api.answer(request.path.removeprefix("/3/").rstrip("/"), sent, base)
+        # As it was escaped: a tag may hold a slash.
+        path = urlsplit(request.raw_path).path.removeprefix("/3/").rstrip("/")
+        answer = self._api.answer(path, sent, base, request.query.get("q", ""))
         await self._network.delay(connecting=connection.first())
         return await respond(request, answer, self._network, Served())
 

@@ -1,20 +1,20 @@
-"""Ask Imgur's API for an album or an account: a task each."""
+"""Ask Imgur's API for an album or for what a collection lists: a task each."""
 
 from prefect.cache_policies import NO_CACHE
 from prefect.tasks import Task, task
 
-from imgur_mirror.api import Address, BadAddress
+from imgur_mirror.api import Address, Listed
 from imgur_mirror.models import Album
 from imgur_mirror.settings import Access
 from tasks.log import drop_lines_of
 from tasks.retries import patient
 
-__all__ = ["fetch_account_albums", "fetch_album", "list_ahead"]
+__all__ = ["fetch_album", "fetch_collection", "list_ahead"]
 
-ALBUM, ACCOUNT = "fetch-album", "fetch-account"
+ALBUM, COLLECTION = "fetch-album", "fetch-collection"
 
 drop_lines_of(ALBUM)
-drop_lines_of(ACCOUNT)
+drop_lines_of(COLLECTION)
 
 _listed_ahead: dict[Address, Album] = {}
 """What this process asked for before its run began."""
@@ -51,22 +51,20 @@ def fetch_album(address: Address, access: Access) -> Album:
     return task(address, access)
 
 
-@task(name=ACCOUNT, task_run_name="{address.id}", cache_policy=NO_CACHE)
-def _fetch_account_albums(address: Address, access: Access) -> list[str | BadAddress]:
+@task(name=COLLECTION, task_run_name="{address.name}", cache_policy=NO_CACHE)
+def _fetch_collection(address: Address, access: Access, limit: int) -> Listed:
     from imgur_mirror.api import client
 
-    return client.fetch_account_albums(address, access)
+    return client.fetch_collection(address, access, limit)
 
 
-def fetch_account_albums(address: Address, access: Access) -> list[str | BadAddress]:
-    """Ask the API for the ids of an account's public albums, again where that may help.
-
-    In the place of an entry that names no album is the error that says so.
+def fetch_collection(address: Address, access: Access, limit: int) -> Listed:
+    """Ask the API for the first `limit` entries of a collection, again where that may help.
 
     Raises:
         ApiError: one of its kinds, with a sentence that says what to do.
     """
-    task: Task[[Address, Access], list[str | BadAddress]] = patient(
-        _fetch_account_albums, access.retries, access.backoff
+    task: Task[[Address, Access, int], Listed] = patient(
+        _fetch_collection, access.retries, access.backoff
     )
-    return task(address, access)
+    return task(address, access, limit)

@@ -1,9 +1,11 @@
 """Imgur's credentials: from the environment or `.env`, or from a Prefect block."""
 
 from dataclasses import replace
+from functools import cache
 from typing import cast
 
 from prefect.blocks.core import Block
+from prefect.logging import get_run_logger
 from pydantic import Field, SecretStr
 
 from imgur_mirror.settings import Access, BadSettings, Settings
@@ -30,25 +32,41 @@ class ImgurCredentials(Block):
 def access(settings: Settings) -> Access:
     """Give what the API adapter needs, with the block's credentials where the settings name one.
 
+    Where no id is set, it is the public one, and the log says so.
+
     Raises:
-        BadSettings: where there is no such block, or it has no client id.
+        BadSettings: where there is no such block, or its client id is no text.
     """
+    found = _access(settings)
+    if found.is_public:
+        _announce_public_id()
+    return found
+
+
+@cache
+def _announce_public_id() -> None:
+    """Say once in a process which id is used: a flow of many albums asks for each of them."""
+    get_run_logger().info(
+        "no client id is set: using the public id of Imgur's website, whose limits many share; "
+        "to use an id of your own, set IMGUR_CLIENT_ID in the environment or in .env"
+    )
+
+
+def _access(settings: Settings) -> Access:
     if settings.credentials_block is None:
         return settings.access
     # The server's pages write a block's name behind its type.
     name = settings.credentials_block.removeprefix(f"{SLUG}/")
     block = _block(name)
     return replace(
-        settings.access,
-        client_id=block.client_id,
-        client_secret=block.client_secret,
+        settings.access.with_credentials(block.client_id, block.client_secret),
         client_id_remedy=f"give {_named(name)} a client id that works, in the UI under Blocks",
     )
 
 
 def _block(name: str) -> ImgurCredentials:
     try:
-        block = cast(ImgurCredentials, ImgurCredentials.load(name))
+        return cast(ImgurCredentials, ImgurCredentials.load(name))
     except ValueError as error:
         raise BadSettings(
             f"IMGUR_CREDENTIALS_BLOCK is {name}, and the Prefect server has no block of that name "
@@ -58,9 +76,6 @@ def _block(name: str) -> ImgurCredentials:
     except RuntimeError:
         # Prefect's error would quote what the block holds.
         raise BadSettings(f"{_named(name)} has no client id that is text: {EDIT}") from None
-    if not block.client_id.get_secret_value().strip():
-        raise BadSettings(f"{_named(name)} has an empty client id: {EDIT}")
-    return block
 
 
 def _named(name: str) -> str:

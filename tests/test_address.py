@@ -1,10 +1,12 @@
 """Every way to name an album, and what is no way."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imgur_mirror.api import Address, BadAddress, Kind, original_link, parse_address
+from imgur_mirror.api import Address, BadAddress, Kind, original_link, parse_address, parse_album
 
 HOSTS = ["imgur.com", "www.imgur.com", "m.imgur.com", "i.imgur.com", "imgur.io", "m.imgur.io"]
 SCHEMES = ["", "http://", "https://", "HTTPS://", "//"]
@@ -110,23 +112,100 @@ def test_what_is_refused_is_quoted_with_what_is_accepted(text):
     assert "secret" not in str(caught.value)
 
 
+COLLECTIONS = [
+    ("user/NAME", Address("account", "NAME"), "user-name"),
+    ("user/NAME/albums", Address("account", "NAME"), "user-name"),
+    ("user/NAME/posts", Address("posts", "NAME"), "user-name-posts"),
+    ("user/NAME/submitted/", Address("posts", "NAME"), "user-name-posts"),
+    ("user/NAME/submitted/oldest", Address("posts", "NAME", sort="oldest"), "user-name-posts"),
+    ("user/NAME/favorites", Address("favorites", "NAME"), "user-name-favorites"),
+    (
+        "user/NAME/favorites/newest",
+        Address("favorites", "NAME", sort="newest"),
+        "user-name-favorites",
+    ),
+    (
+        "user/NAME/favorites/folder/12/cats",
+        Address("favorites folder", "NAME", folder="12"),
+        "user-name-folder-12",
+    ),
+    (
+        "user/NAME/favorites/folder/12",
+        Address("favorites folder", "NAME", folder="12"),
+        "user-name-folder-12",
+    ),
+    ("t/Funny", Address("tag", "Funny"), "t-funny"),
+    ("t/funny/viral", Address("tag", "funny", sort="viral"), "t-funny"),
+    ("t/funny/top/week", Address("tag", "funny", sort="top", window="week"), "t-funny"),
+    ("t/funny/newest?x=1#y", Address("tag", "funny", sort="time"), "t-funny"),
+    ("t/caf%C3%A9", Address("tag", "café"), "t-caf-850f7dc4"),
+    ("t/caf\u0065\u0301", Address("tag", "cafe\u0301"), "t-caf-850f7dc4"),
+    ("r/aww", Address("subreddit", "aww"), "r-aww"),
+    ("r/aww/top/all", Address("subreddit", "aww", sort="top", window="all"), "r-aww"),
+    ("r/aww/new", Address("subreddit", "aww", sort="time"), "r-aww"),
+    ("search?q=cats", Address("search", "cats"), "search-cats"),
+    ("search/?q=cute+cats&x=1#2", Address("search", "cute cats"), "search-cute-cats-9090fcb8"),
+    ("search?q=a%2Fb%26c", Address("search", "a/b&c"), "search-a-b-c-a44e8b56"),
+    (
+        "search/score/all?q=cats",
+        Address("search", "cats", sort="score", window="all"),
+        "search-cats",
+    ),
+]
+
+
+@pytest.mark.parametrize(("path", "address", "name"), COLLECTIONS)
+def test_a_collection_is_read_with_its_order(path, address, name):
+    found = parse_address(f"https://imgur.com/{path}")
+    assert found == address
+    assert found.is_collection
+    assert parse_address(str(found)) == found
+    # Never the folder of an album, whose id has 5 or 7 letters and digits.
+    assert "-" in name
+    assert found.name == name
+
+
+@pytest.mark.parametrize("path", ["a/PdA9Amq", "gallery/PdA9Amq", "t/funny/PdA9Amq", "PdA9Amq.jpg"])
+def test_an_album_is_no_collection(path):
+    found = parse_album(f"imgur.com/{path}")
+    assert not found.is_collection
+    assert found.name == found.id == "PdA9Amq"
+
+
+@pytest.mark.parametrize("path", [path for path, *_ in COLLECTIONS])
+def test_a_collection_is_no_album_and_the_way_to_mirror_it_is_said(path):
+    with pytest.raises(BadAddress, match=r"mirror_albums 'https://imgur\.com/") as caught:
+        parse_album(f"imgur.com/{path}")
+    assert parse_address(str(caught.value).split("'")[-2]) == parse_address(f"imgur.com/{path}")
+
+
+def test_names_of_folders_are_apart_where_the_words_are():
+    texts = ["cute cats", "cute-cats", "cute/cats", "cute_cats", "cats", "C.A.T.S", "猫", "犬"]
+    names = {Address("search", text).name for text in texts}
+    assert len(names) == len(texts)
+    assert all(re.fullmatch("[a-z0-9_-]{3,80}", name) for name in names)
+
+
 @pytest.mark.parametrize(
     ("path", "said"),
     [
-        ("user/NAME/posts", "posts of an account"),
-        ("user/NAME/submitted", "posts of an account"),
-        ("user/NAME/favorites", "favorites of an account"),
-        ("user/NAME/favorites/folder/1/x", "favorites of an account"),
-        ("user/NAME/favorites/folder/1/x/PdA9Amq", "favorites of an account"),
+        ("user/NAME/favorites/folder/1/x/PdA9Amq", "a page behind an account"),
+        ("user/NAME/favorites/folder/x", "a page behind an account"),
         ("user/NAME/comments", "a page behind an account"),
         ("user/NAME/albums/PdA9Amq", "a page behind an account"),
-        ("t/funny", "a tag"),
-        ("r/aww", "a subreddit"),
-        ("search?q=cats", "a search"),
-        ("search/score/all?q=cats", "a search"),
+        ("topic/Funny", "a topic"),
+        ("search", "a search without words"),
+        ("search?q=+", "a search without words"),
+        ("search/cats", "a search that the mirror does not know"),
+        ("t/..", "names no tag"),
+        ("t/a%2Fb", "names no tag"),
+        ("t/%ff", "names no tag"),
+        ("t/%00", "names no tag"),
+        ("r/a%20b", "names no subreddit"),
+        ("r/..", "names no subreddit"),
     ],
 )
-def test_a_collection_is_refused_by_what_it_is(path, said):
+def test_what_is_no_collection_is_refused_by_what_it_is(path, said):
     with pytest.raises(BadAddress, match=rf"{said}.*https://imgur\.com/user/NAME: its public"):
         parse_address(f"https://imgur.com/{path}")
 
@@ -155,11 +234,27 @@ def test_a_long_text_is_quoted_in_short():
 
 @pytest.mark.parametrize(
     ("kind", "word"),
-    [("album", "../x"), ("image", "PdA9Am"), ("account", "me"), ("account", "a/b"), ("x", "aB3dE")],
+    [
+        ("album", "../x"),
+        ("image", "PdA9Am"),
+        ("account", "me"),
+        ("account", "a/b"),
+        ("x", "aB3dE"),
+        ("tag", "../x"),
+        ("tag", ".."),
+        ("subreddit", "a/b"),
+        ("search", " "),
+    ],
 )
 def test_an_address_made_by_hand_leads_nowhere_else(kind, word):
     with pytest.raises(BadAddress):
         Address(kind, word)
+
+
+@pytest.mark.parametrize("more", [{"sort": "../x"}, {"window": "a/b"}, {"folder": "x"}])
+def test_an_order_made_by_hand_leads_nowhere_else(more):
+    with pytest.raises(BadAddress):
+        Address("tag", "cats", **more)
 
 
 # Texts made of the pieces of addresses get further into the parser than random ones.
@@ -176,7 +271,15 @@ PIECES = st.sampled_from(
         "/a/",
         "/gallery/",
         "/t/x/",
-        "user",
+        "/r/x/",
+        "user/",
+        "top",
+        "/posts",
+        "/favorites",
+        "/folder/1",
+        "/search",
+        "?q=",
+        "%20",
         "PdA9Amq",
         "aB3dE",
         "-",
@@ -202,5 +305,6 @@ def test_any_text_is_an_address_or_refused(text):
         found = parse_address(text)
     except BadAddress:
         return
-    assert found.id in text or found.kind is Kind.ACCOUNT
+    assert found.id in text or found.is_collection
+    assert re.fullmatch("[A-Za-z0-9_-]{3,150}", found.name)
     assert parse_address(str(found)) == found

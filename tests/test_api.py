@@ -32,7 +32,7 @@ from imgur_mirror.api import (
     UnexpectedResponse,
     parse_address,
 )
-from imgur_mirror.api.client import Imgur, fetch_account_albums, fetch_album
+from imgur_mirror.api.client import Imgur, fetch_album, fetch_collection
 from imgur_mirror.api.responses import Response
 from imgur_mirror.models import Album
 from imgur_mirror.settings import Access
@@ -656,6 +656,10 @@ def albums(start, stop):
     return envelope([{"id": f"alb{n:04}", "title": None} for n in range(start, stop)])
 
 
+def fetch_account_albums(address, access):
+    return list(fetch_collection(address, access).albums)
+
+
 def test_an_account_is_read_page_by_page(api):
     for page, (start, stop) in enumerate([(0, 50), (50, 100), (100, 120), (0, 0)]):
         api.answer(albums(start, stop), path=f"/3/account/collector/albums/{page}")
@@ -696,7 +700,7 @@ def test_an_entry_of_an_account_that_is_no_album_costs_itself(api, odd):
     first, error, *rest = fetch_account_albums(Address("account", "fan"), access_to(api.url))
     assert [first, *rest] == ["alb0001", "alb0002"]
     assert isinstance(error, BadAddress)
-    assert str(error).startswith("entry 2 in its list of albums has ")
+    assert str(error).startswith("entry 2 in its list has ")
 
 
 @pytest.mark.parametrize("data", [[{"id": 5}], [{}], [{"id": "../x"}], [7], {}, "words", None])
@@ -719,10 +723,150 @@ def test_other_endpoints_of_the_package_work(api):
         client.get_credits()
 
 
+def post(number, *, images=None, count=None):
+    """An album with so many images in its post, or an image."""
+    if images is None:
+        return {**picture(number), "is_album": False}
+    shown = [picture(100 * number + each) for each in range(images)]
+    counted = images if count is None else count
+    return {"id": f"alb{number:04}", "is_album": True, "images_count": counted, "images": shown}
+
+
+PAGES = [
+    ("user/fan/posts", "account/fan/submissions/{}"),
+    ("user/fan/submitted/best", "account/fan/submissions/{}/best"),
+    ("user/fan/favorites", "account/fan/gallery_favorites/{}"),
+    ("user/fan/favorites/oldest", "account/fan/gallery_favorites/{}/oldest"),
+    ("user/fan/favorites/folder/12/x", "account/fan/folders/12/favorites/{}"),
+    ("t/cats", "gallery/t/cats/time/{}"),
+    ("t/a%20b", "gallery/t/a%20b/time/{}"),
+    ("t/cats/viral", "gallery/t/cats/viral/{}"),
+    ("t/cats/top/month", "gallery/t/cats/top/month/{}"),
+    ("r/aww", "gallery/r/aww/time/{}"),
+    ("r/aww/top/day", "gallery/r/aww/top/day/{}"),
+    ("search?q=a%2Fb+c", "gallery/search/time/all/{}?q=a%2Fb+c"),
+    ("search/score/week?q=cats", "gallery/search/score/week/{}?q=cats"),
+]
+
+
+@pytest.mark.parametrize(("path", "route"), PAGES)
+def test_a_collection_is_read_page_by_page_until_nothing_is_new(path, route, api):
+    """Pages are not full, and the last post of one comes again on the next."""
+    pages = [
+        [post(1), post(2, images=2), post(3, images=3, count=9)],
+        [post(3, images=3, count=9), post(4)],
+        [post(4)],
+    ]
+    for number, entries in enumerate(pages):
+        data = {"name": "x", "items": entries} if path.startswith("t/") else entries
+        api.answer(envelope(data), path=f"/3/{route.format(number)}")
+    found = fetch_collection(parse_address(f"imgur.com/{path}"), access_to(api.url))
+    assert [image.id for image in found.images.images] == ["img0001", "img0004"]
+    assert found.images.id == parse_address(f"imgur.com/{path}").name
+    whole, by_id = found.albums
+    # One request less: the post had all there is.
+    assert (whole.id, [image.id for image in whole.images]) == ("alb0002", ["img0200", "img0201"])
+    assert by_id == "alb0003"
+    assert (found.posts, found.is_cut) == (4, False)
+    assert api.paths == [f"/3/{route.format(number)}" for number in range(3)]
+
+
+def test_no_page_is_asked_for_beyond_the_limit(api):
+    api.answer(envelope([post(1), post(2)]), path="/3/gallery/r/aww/time/0")
+    api.answer(envelope([post(3), post(4)]), path="/3/gallery/r/aww/time/1")
+    address = parse_address("imgur.com/r/aww")
+    for limit, calls in {1: 1, 2: 1, 3: 2}.items():
+        api.seen.clear()
+        found = fetch_collection(address, access_to(api.url), limit)
+        assert len(found.images.images) == found.posts == limit
+        assert found.is_cut
+        assert len(api.seen) == calls
+
+
+@pytest.mark.parametrize("data", [None, False, "words", {}, 7, [7], [{"id": "../x"}], {"items": 7}])
+@pytest.mark.parametrize("path", ["user/fan/posts", "t/cats", "r/aww", "search?q=cats"])
+def test_a_collection_of_nonsense_is_unexpected(path, data, api):
+    api.answer(envelope({"name": "x", "items": data} if path == "t/cats" and data else data))
+    with pytest.raises(UnexpectedResponse):
+        fetch_collection(parse_address(f"imgur.com/{path}"), access_to(api.url))
+
+
+@pytest.mark.parametrize("odd", [None, 7, {}, {"id": "abcdef"}, {"is_album": True}])
+def test_a_post_that_makes_no_sense_costs_itself(odd, api):
+    api.answer(envelope([post(1), odd]), path="/3/account/fan/submissions/0")
+    api.answer(envelope([]), path="/3/account/fan/submissions/1")
+    found = fetch_collection(parse_address("imgur.com/user/fan/posts"), access_to(api.url))
+    assert [image.id for image in found.images.images] == ["img0001"]
+    assert [str(error)[:8] for error in found.albums] == ["entry 2 "]
+
+
+def test_an_image_without_a_link_is_a_failure_of_its_own(api):
+    api.answer(envelope([post(1), {"id": "img0002"}]), path="/3/account/fan/submissions/0")
+    api.answer(envelope([]), path="/3/account/fan/submissions/1")
+    found = fetch_collection(parse_address("imgur.com/user/fan/posts"), access_to(api.url))
+    assert [image.unsafe is None for image in found.images.images] == [True, False]
+
+
+def public(api):
+    return access_to(api.url).with_credentials(None, None)
+
+
+def test_a_limit_that_is_reached_with_the_public_id_says_that_ones_own_would_help(api):
+    api.answer(NEW_429, 429)
+    with pytest.raises(RateLimited, match=r"an id of your own, set as IMGUR_CLIENT_ID"):
+        Imgur(public(api)).album_at(ALBUM)
+    with pytest.raises(RateLimited) as caught:
+        Imgur(access_to(api.url)).album_at(ALBUM)
+    assert "of your own" not in str(caught.value)
+    spent = {"X-RateLimit-UserRemaining": "0", "X-RateLimit-UserReset": "1800"}
+    api.answer(envelope(listing([])), headers=spent)
+    client = Imgur(public(api))
+    client.album_at(ALBUM)
+    with pytest.raises(RateLimited, match="of your own"):
+        client.album_at(ALBUM)
+
+
+@pytest.mark.parametrize("client_id", [None, SecretStr("mine")])
+def test_an_id_that_is_refused_is_never_replaced(api, client_id):
+    api.answer(refusal("Invalid client_id", 403), 403)
+    with pytest.raises(BadCredentials, match="set IMGUR_CLIENT_ID"):
+        Imgur(access_to(api.url).with_credentials(client_id, None)).album_at(ALBUM)
+    assert len(api.seen) == 1
+
+
+def test_with_the_public_id_one_thing_is_asked_at_a_time(api):
+    """With one's own, several threads ask at once."""
+
+    def most_at_once(access):
+        under_way, most = set(), []
+        client = Imgur(access)
+        asked = threading.Barrier(2)
+
+        def answer(handler):
+            under_way.add(handler)
+            most.append(len(under_way))
+            with suppress(threading.BrokenBarrierError):
+                asked.wait(0.5 if access.is_public else 60)
+            under_way.discard(handler)
+            body = json.dumps(envelope(listing([]))).encode()
+            handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+
+        api.answers["*"] = answer
+        threads = [threading.Thread(target=client.album_at, args=(ALBUM,)) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return max(most)
+
+    assert most_at_once(public(api)) == 1
+    assert most_at_once(access_to(api.url)) == 2
+
+
 def test_an_account_is_no_album_and_an_album_no_account(api):
     with pytest.raises(BadAddress, match="mirror_albums"):
         fetch_album(Address("account", "fan"), access_to(api.url))
-    with pytest.raises(BadAddress, match="no account"):
+    with pytest.raises(BadAddress, match="no collection"):
         fetch_account_albums(ALBUM, access_to(api.url))
     assert api.seen == []
 

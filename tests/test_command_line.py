@@ -95,10 +95,16 @@ def test_help_says_what_may_be_chosen(flow, capsys):
 @pytest.mark.parametrize(
     "flow", [mirror_album, mirror_albums, compare_strategies], ids=lambda flow: flow.name
 )
-def test_a_missing_client_id_is_status_2(flow, downloads, monkeypatch, capsys):
-    monkeypatch.delenv("IMGUR_CLIENT_ID")
+def test_the_placeholder_of_a_client_id_is_status_2(flow, downloads, monkeypatch, capsys):
+    monkeypatch.setenv("IMGUR_CLIENT_ID", "…")
     assert main(flow, mirror_headline, ["PdA9Amq"]) == 2
-    assert "set IMGUR_CLIENT_ID" in capsys.readouterr().err
+    assert "IMGUR_CLIENT_ID: this is the placeholder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("flow", [mirror_album, compare_strategies], ids=lambda flow: flow.name)
+def test_a_collection_is_no_album_and_status_2(flow, downloads, capsys):
+    assert main(flow, mirror_headline, ["imgur.com/t/cats"]) == 2
+    assert "mirror_albums 'https://imgur.com/t/cats'" in capsys.readouterr().err
 
 
 FORESEEN = {

@@ -1,6 +1,7 @@
 """Several albums: each a run of its own, and the failure of one stops no other."""
 
 import json
+import secrets
 
 import pytest
 from prefect.client.orchestration import get_client
@@ -9,10 +10,11 @@ from prefect.variables import Variable
 
 from flows.cli.command_line import main
 from flows.mirror_albums import mirror_albums
+from imgur_mirror.api import parse_address
 from imgur_mirror.models import Outcome, Strategy
 from imgur_mirror.report import summary_text
-from tests.support.albums import stored
-from tests.support.imgur import contents, fault, new_album, put, served
+from tests.support.albums import manifest, stored
+from tests.support.imgur import contents, fault, new_album, new_image, put, served, told
 from tests.support.prefect_api import artifact
 from tests.support.processes import python
 
@@ -167,10 +169,162 @@ def outcomes_of(results):
     return tuple(len(result.mirrored.having(outcome)) for outcome in found)
 
 
-def test_a_call_without_a_client_id_is_a_wrong_call(imgur, downloads, monkeypatch, capsys):
-    monkeypatch.delenv("IMGUR_CLIENT_ID")
+def test_an_id_that_imgur_refuses_is_a_wrong_call(imgur, downloads, monkeypatch, capsys):
+    monkeypatch.setenv("IMGUR_CLIENT_ID", "bad")
     assert main(mirror_albums, summary_text, ["PdA9Amq", "Empty00"]) == 2
     assert "set IMGUR_CLIENT_ID" in capsys.readouterr().err
+
+
+def test_without_an_id_the_public_one_is_used_and_the_log_says_so_once(imgur, downloads):
+    albums = [new_album(imgur, count=1, bytes=3000) for _ in range(2)]
+    ran = python("-m", "flows.mirror_albums", *albums, env={"IMGUR_CLIENT_ID": ""})
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stderr.count("using the public id of Imgur's website") == 1
+    assert "set IMGUR_CLIENT_ID" in ran.stderr
+
+
+COLLECTIONS = {
+    "user/{}/albums": "user/{}/albums",
+    "user/{}/posts": "user/{}/posts",
+    "user/{}/favorites": "user/{}/favorites",
+    "user/{}/favorites/folder/12/cats": "user/{}/favorites/folder/12",
+    "t/{}": "t/{}",
+    "r/{}/top/week": "r/{}",
+    "search/score/all?q={}+cats": "search/{} cats",
+}
+"""Addresses, each with the path by which the stand-in knows the collection."""
+
+
+def collection_of(imgur, path, posts, **more):
+    put(imgur, f"collections/{path}", {"posts": posts, "size": 2, **more})
+
+
+def asked(imgur):
+    """What the API was asked for since this was last looked at."""
+    found = told(imgur, "GET", "asked")
+    told(imgur, "DELETE", "asked")
+    return found
+
+
+def bodies(imgur):
+    return sum(told(imgur, "GET", "counts").values())
+
+
+@pytest.mark.parametrize("address", COLLECTIONS)
+def test_a_collection_is_mirrored_once_and_then_what_is_new(address, imgur, downloads):
+    """Pages are not full, they repeat what was on the one before, and the list moves on."""
+    name = f"c{secrets.token_hex(4)}"
+    path, url = COLLECTIONS[address].format(name), f"https://imgur.com/{address.format(name)}"
+    has_images = not address.endswith("/albums")
+    first, second, newest = (new_image(imgur, bytes=3000) for _ in range(3))
+    album, later = (new_album(imgur, count=4, bytes=3000) for _ in range(2))
+    singles, new = ([first, second], newest) if has_images else ([], later)
+    collection_of(imgur, path, [*singles, "Removed", album, "Remove2", "Remove3"])
+    asked(imgur)
+
+    mirror_albums([url])
+    pages = asked(imgur)
+    assert len(pages) == len(set(pages))
+    assert stored(downloads / album) == contents(imgur, album)
+    folder = downloads / parse_address(url).name
+    assert is_stored(imgur, folder, singles)
+    before = bodies(imgur)
+
+    mirror_albums([url])
+    assert asked(imgur) == pages
+    assert bodies(imgur) == before
+
+    # The oldest image has left the pages, and what is new is at their beginning.
+    collection_of(imgur, path, [new, *singles[:1], album])
+    mirror_albums([url])
+    assert bodies(imgur) == before + (1 if has_images else 4)
+    assert stored(downloads / album) == contents(imgur, album)
+    if not has_images:
+        assert stored(downloads / later) == contents(imgur, later)
+        return
+    assert is_stored(imgur, folder, [*singles, newest])
+    entries = manifest(folder)["images"]
+    assert {entry["id"] for entry in entries} == {first, second, newest}
+    assert all(entry["listed"] and not entry["gone"] for entry in entries)
+
+
+def is_stored(imgur, folder, images):
+    """Tell whether a folder has these images, and nothing else."""
+    if not images:
+        return not folder.exists()
+    served = (told(imgur, "GET", f"images/{image}") for image in images)
+    return stored(folder) == {image["name"]: image["md5"] for image in served}
+
+
+def test_an_image_that_left_its_collection_is_verified_with_the_others(imgur, downloads):
+    old, new = (new_image(imgur, bytes=3000) for _ in range(2))
+    collection_of(imgur, "r/left", [old])
+    mirror_albums(["imgur.com/r/left"])
+    (downloads / "r-left" / f"{old}.jpg").write_bytes(bytes(3000))
+    collection_of(imgur, "r/left", [new])
+
+    mirror_albums(["imgur.com/r/left"], verify=True)
+
+    assert is_stored(imgur, downloads / "r-left", [old, new])
+
+
+def test_no_more_than_the_newest_posts_are_taken(imgur, downloads, capsys):
+    images = [new_image(imgur, bytes=3000) for _ in range(5)]
+    collection_of(imgur, "user/limited/posts", images)
+    url = "https://imgur.com/user/limited/posts"
+    assert main(mirror_albums, summary_text, [url, "--limit", "3"]) == 0
+    assert is_stored(imgur, downloads / "user-limited-posts", images[:3])
+    assert "--limit" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("path", ["t/endless", "r/endless", "search?q=endless"])
+def test_of_what_has_no_end_a_hundred_are_taken_and_that_is_said(path, imgur, downloads, capsys):
+    images = [f"e{number:06}" for number in range(120)]
+    entries = [{"id": image, "is_album": False, "link": ""} for image in images]
+    collection_of(imgur, path.replace("?q=", "/"), entries, size=50)
+    asked(imgur)
+    state = mirror_albums([f"imgur.com/{path}"], return_state=True)
+    assert len(asked(imgur)) == 2
+    assert "its first 100 posts were taken; --limit takes more" in state.message
+    assert "100 of 100 images failed" in state.message
+
+
+def test_posts_that_are_gone_by_now_are_no_failure(imgur, downloads, capsys):
+    image, gone = new_image(imgur, bytes=3000), new_image(imgur, bytes=3000)
+    fault(imgur, gone, "removed", times=None)
+    ghost = {"id": "Ghost00", "is_album": True, "images_count": 5}
+    collection_of(imgur, "t/ghosts", [image, ghost, gone])
+    assert main(mirror_albums, summary_text, ["imgur.com/t/ghosts"]) == 0
+    assert "Ghost00: it was listed, and is not there any more" in capsys.readouterr().out
+    assert is_stored(imgur, downloads / "t-ghosts", [image])
+
+
+def test_an_empty_collection_is_said(imgur, downloads, capsys):
+    assert main(mirror_albums, summary_text, ["imgur.com/t/nothingatall"]) == 0
+    assert "imgur.com/t/nothingatall: Imgur lists nothing there" in capsys.readouterr().out
+
+
+def test_what_two_collections_list_is_mirrored_once(imgur, downloads):
+    album = new_album(imgur, count=1, bytes=3000)
+    for path in ("t/both", "r/both"):
+        collection_of(imgur, path, [album])
+    results = mirror_albums(["imgur.com/t/both", "imgur.com/r/both", "imgur.com/t/both", album])
+    assert [result.album for result in results] == [album]
+
+
+def test_spent_credits_leave_what_must_be_asked_for(imgur, downloads, monkeypatch):
+    """Albums whose posts had all of their images need no call."""
+    monkeypatch.setenv("IMGUR_CLIENT_ID", "spentposts")
+    monkeypatch.setenv("IMGUR_RETRIES", "0")
+    small, large, other = (new_album(imgur, count=n, bytes=3000) for n in (2, 4, 5))
+    collection_of(imgur, "r/spent", [large, small, other])
+    put(imgur, "api-faults", {"path": f"album/{large}", **RATE_LIMITED, "times": 1})
+
+    state = mirror_albums(["imgur.com/r/spent", "imgur.com/t/spent"], return_state=True)
+
+    assert stored(downloads / small) == contents(imgur, small)
+    assert f"{other}: not tried" in state.message
+    assert "imgur.com/t/spent: not tried" in state.message
 
 
 STOPPED = """

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from imgur_mirror.settings import BadSettings, read_settings
+from imgur_mirror.settings import PUBLIC_CLIENT_ID, BadSettings, read_settings
 
 SECRET = "5eCr3t0123456789"
 
@@ -85,6 +85,32 @@ def test_the_credentials_have_two_names(env, name):
     found = read_settings()
     assert found.client_id.get_secret_value() == "id"
     assert found.client_secret.get_secret_value() == SECRET
+
+
+def id_used():
+    return read_settings().access.client_id.get_secret_value()
+
+
+@pytest.mark.parametrize("empty", [None, "", "  "])
+@pytest.mark.parametrize("name", ["CLIENT_ID", "IMGUR_CLIENT_ID"])
+def test_without_an_id_the_public_one_is_used(env, name, empty):
+    if empty is not None:
+        env(name, empty)
+        Path(".env").write_text(f"{name}={empty}\n")
+    assert id_used() == PUBLIC_CLIENT_ID
+    assert read_settings().access.is_public
+    env(name, " mine ")
+    assert id_used() == "mine"
+    assert not read_settings().access.is_public
+
+
+@pytest.mark.parametrize("text", ["…", "...", "xxxx", "<id>", "YOUR_CLIENT_ID", "your id"])
+def test_a_placeholder_is_no_id(text):
+    """As a README's line leaves it in `.env`."""
+    Path(".env").write_text(f"IMGUR_CLIENT_ID={text}\n", encoding="utf-8")
+    said = refusal()
+    assert "IMGUR_CLIENT_ID: this is the placeholder" in said
+    assert "leave the line out" in said
 
 
 def test_the_longer_name_counts_and_an_empty_one_does_not(env):
@@ -196,7 +222,7 @@ def test_a_file_that_may_not_be_read_is_said():
     """Root may read all: there, another user asks."""
     code = """
 import os
-from imgur_mirror.settings import BadSettings, read_settings
+from imgur_mirror.settings import PUBLIC_CLIENT_ID, BadSettings, read_settings
 assert read_settings().retries == 7
 os.chmod(".env", 0)
 if os.getuid() == 0:

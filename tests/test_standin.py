@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import md5
 from itertools import pairwise
+from unittest.mock import ANY
 from urllib.parse import urlsplit
 
 import pytest
@@ -225,6 +226,83 @@ def test_accounts_come_in_pages_of_fifty(client, user, count):
     assert len({album["id"] for page in pages for album in page}) == count
     assert all("images" not in album for page in pages for album in page)
     assert client.api(f"album/{pages[0][0]['id']}").json()["data"]["images"]
+
+
+ROUTES = {
+    "account/fan/albums/{}": "user/fan/albums",
+    "account/fan/submissions/{}": "user/fan/posts",
+    "account/fan/submissions/{}/newest": "user/fan/posts",
+    "account/fan/gallery_favorites/{}": "user/fan/favorites",
+    "account/fan/folders/7/favorites/{}": "user/fan/favorites/folder/7",
+    "gallery/t/Fan/time/{}": "t/fan",
+    "gallery/t/a%20b/time/{}": "t/a b",
+    "gallery/r/Fan/time/week/{}": "r/fan",
+    "gallery/search/time/all/{}?q=a%2Fb+c": "search/a/b c",
+}
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_a_collection_comes_in_unkind_pages(client, route):
+    """What is removed is left out, and a post comes again on the next page."""
+    posts = ["GaLry01", "Removed", {"id": "Odd"}, "GaLimg1", "PdA9Amq"]
+    client.control("PUT", f"collections/{ROUTES[route]}", {"posts": posts, "size": 2, "repeats": 1})
+    pages = []
+    for number in range(4):
+        data = client.api(route.format(number)).json()["data"]
+        pages.append(data["items"] if isinstance(data, dict) else data)
+    assert [[post["id"] for post in page] for page in pages] == [
+        ["GaLry01"],
+        ["Odd", "GaLimg1"],
+        ["GaLimg1", "PdA9Amq"],
+        [],
+    ]
+    (_, (_, image), (_, album), _) = pages
+    assert (album["is_album"], album["images_count"]) == (True, 60)
+    assert image["is_album"] is False
+    # An album comes with three of its images at most, and in an account's list with none.
+    assert len(album.get("images", ())) == (0 if "/albums/" in route else 3)
+    client.control("DELETE", f"collections/{ROUTES[route]}")
+
+
+def test_another_order_is_another(client):
+    posts = ["GaLry01", "GaLimg1"]
+    client.control("PUT", "collections/r/ordered", {"posts": posts})
+    for sort, ids in {"time": posts, "top/week": posts[::-1]}.items():
+        listed = client.api(f"gallery/r/ordered/{sort}/0").json()["data"]
+        assert [post["id"] for post in listed] == ids
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("account/nobody/submissions/0", 404),
+        ("account/nobody/folders/1/favorites/0", 404),
+        ("gallery/t/nothing/time/0", 200),
+        ("gallery/r/nothing/time/0", 200),
+        ("gallery/search/time/all/0?q=nothing", 200),
+        ("gallery/t/cats/sideways/0", 404),
+    ],
+)
+def test_a_collection_that_is_not_there(client, path, status):
+    answer = client.api(path)
+    assert answer.status_code == status
+    data = answer.json()["data"]
+    assert status == 404 or (data["items"] if isinstance(data, dict) else data) == []
+
+
+def test_a_single_image_comes_and_goes(client):
+    made = client.control("PUT", "images/Alone01", {"bytes": 5000, "kind": "png"})
+    assert client.control("GET", "images/Alone01") == {**made, "md5": ANY}
+    assert client.api("gallery/image/Alone01").json()["data"]["size"] == 5000
+    client.control("DELETE", "images/Alone01")
+    assert client.api("image/Alone01").status_code == 404
+
+
+def test_what_the_api_was_asked_for_is_recorded(client):
+    client.control("DELETE", "asked")
+    client.api("album/PdA9Amq")
+    client.api("gallery/search/time/all/0?q=a+b")
+    assert client.control("GET", "asked") == ["album/PdA9Amq", "gallery/search/time/all/0?q=a b"]
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from flows.cli.signature import signature_of
 from flows.cli.stopping import Stopped, stoppable
 from flows.support.heartbeat import own_heartbeats
 from flows.support.mirror_flow import IS_LAST
-from imgur_mirror.api import ApiError, BadAddress, BadCredentials, parse_address
+from imgur_mirror.api import ApiError, BadAddress, BadCredentials, parse_address, parse_album
 from imgur_mirror.bulk import check_links, open_source
 from imgur_mirror.settings import BadSettings, Settings, read_settings
 from imgur_mirror.store import StoreError, album_folder
@@ -91,14 +91,15 @@ def _checked(flow: Flow[..., Any], parameters: dict[str, Any]) -> dict[str, Any]
 
 
 def _check_input(checked: dict[str, Any], settings: Settings) -> None:
-    """Refuse what names nothing; a file may hold links to images, which need no client id."""
+    """Refuse what names nothing, before a server is started for it."""
     if "source" in checked:
         source = open_source(checked["source"], checked.get("url_column", ""))
         check_links(source, settings.wire.image_hosts)
         return
-    for album in checked.get("albums", [checked.get("album")]):
+    for album in checked.get("albums", ()):
         parse_address(album)
-    _check_credentials(settings)
+    if "album" in checked:
+        parse_album(checked["album"])
 
 
 def refusal(albums: Iterable[str]) -> str | None:
@@ -109,14 +110,6 @@ def refusal(albums: Iterable[str]) -> str | None:
         except BadAddress as error:
             return str(error)
     return None
-
-
-def _check_credentials(settings: Settings) -> None:
-    if settings.client_id is None and settings.credentials_block is None:
-        raise BadSettings(
-            "Imgur's API asks for a client id, and none is set: set IMGUR_CLIENT_ID, in the "
-            "environment or in .env, or name a Prefect block by IMGUR_CREDENTIALS_BLOCK"
-        )
 
 
 def _exit_status(state: State[Any], describe: Callable[[Any], str]) -> int:

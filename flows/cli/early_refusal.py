@@ -14,7 +14,6 @@ from imgur_mirror.api import (
     ApiUnavailable,
     BadCredentials,
     Blocked,
-    Kind,
     Private,
     parse_address,
 )
@@ -40,7 +39,7 @@ def refuse_early(parameters: dict[str, Any], settings: Settings) -> None:
     if albums[0] is None or settings.credentials_block is not None:
         return
     address = parse_address(albums[0])
-    if address.kind is Kind.ACCOUNT:
+    if address.is_collection:
         return
     final = FINAL if len(albums) == 1 else (BadCredentials,)
     try:

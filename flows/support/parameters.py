@@ -17,6 +17,7 @@ __all__ = [
     "AlbumAddress",
     "Choice",
     "JobName",
+    "Limit",
     "Rounds",
     "ShardSize",
     "SourceAddress",
@@ -66,3 +67,4 @@ Strategies = Annotated[list[Strategy], MinLen(1)]
 Workers = Annotated[int, Interval(ge=1, le=MAX_WORKERS)]
 Rounds = Annotated[int, Interval(ge=1, le=100)]
 ShardSize = Annotated[int, Interval(ge=1, le=100_000)]
+Limit = Annotated[int, Interval(ge=0, le=1_000_000)]

@@ -10,10 +10,10 @@ __all__ = ["album_name"]
 
 
 def album_name() -> str:
-    """Give the id of the running flow's album, however the album was named."""
+    """Give the id of the running flow's album, however it was named, or a collection's folder."""
     parameters: dict[str, Any] = runtime.flow_run.parameters or {}
     album = str(parameters.get("album", ""))
     try:
-        return parse_address(album).id
+        return parse_address(album).name
     except BadAddress:
         return album[:40]

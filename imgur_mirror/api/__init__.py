@@ -3,7 +3,15 @@
 `client` is imported by its own path, since it loads imgurpython and requests.
 """
 
-from imgur_mirror.api.address import Address, BadAddress, Kind, original_link, parse_address
+from imgur_mirror.api.address import (
+    Address,
+    BadAddress,
+    Kind,
+    check_album,
+    original_link,
+    parse_address,
+    parse_album,
+)
 from imgur_mirror.api.credits import Credits
 from imgur_mirror.api.errors import (
     AlbumNotFound,
@@ -18,6 +26,7 @@ from imgur_mirror.api.errors import (
 )
 from imgur_mirror.api.file_names import UnsafeName, capital_bits, distinct, file_name
 from imgur_mirror.api.parsing import image_at
+from imgur_mirror.api.posts import Listed, with_earlier
 
 __all__ = [
     "Address",
@@ -29,15 +38,19 @@ __all__ = [
     "Blocked",
     "Credits",
     "Kind",
+    "Listed",
     "OverCapacity",
     "Private",
     "RateLimited",
     "UnexpectedResponse",
     "UnsafeName",
     "capital_bits",
+    "check_album",
     "distinct",
     "file_name",
     "image_at",
     "original_link",
     "parse_address",
+    "parse_album",
+    "with_earlier",
 ]

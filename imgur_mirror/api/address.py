@@ -3,10 +3,21 @@
 import re
 from dataclasses import dataclass, field
 from enum import StrEnum
+from hashlib import sha256
+from unicodedata import normalize
+from urllib.parse import parse_qs, quote, unquote
 
 from imgur_mirror.text import printable
 
-__all__ = ["Address", "BadAddress", "Kind", "original_link", "parse_address"]
+__all__ = [
+    "Address",
+    "BadAddress",
+    "Kind",
+    "check_album",
+    "original_link",
+    "parse_address",
+    "parse_album",
+]
 
 
 class BadAddress(ValueError):
@@ -14,12 +25,22 @@ class BadAddress(ValueError):
 
 
 class Kind(StrEnum):
-    """What an address names; a gallery address may be of an album or of a single image."""
+    """What an address names; a gallery address may be of an album or of a single image.
+
+    From `ACCOUNT` on they are collections, which Imgur lists page by page: the public albums of an
+    account, then posts, each an album or a single image.
+    """
 
     ALBUM = "album"
     GALLERY = "gallery"
     IMAGE = "image"
     ACCOUNT = "account"
+    POSTS = "posts"
+    FAVORITES = "favorites"
+    FAVORITES_FOLDER = "favorites folder"
+    TAG = "tag"
+    SUBREDDIT = "subreddit"
+    SEARCH = "search"
 
 
 _ID = r"(?:[A-Za-z0-9]{7}|[A-Za-z0-9]{5})"
@@ -38,7 +59,8 @@ _PAGES = re.compile("about|account|apidocs|contact|emerald|gallery|memegen|priva
 _OTHER_SITES = re.compile("api|apidocs|blog|community|help|s|status|store")
 
 _ADDRESS = re.compile(
-    r"(?:(?:https?:)?//)?(?P<host>[a-z0-9.-]+)(?::(?:80|443))?(?:/(?P<path>[^?#]*))?(?:[?#].*)?",
+    r"(?:(?:https?:)?//)?(?P<host>[a-z0-9.-]+)(?::(?:80|443))?(?:/(?P<path>[^?#]*))?"
+    r"(?:\?(?P<query>[^#]*))?(?:#.*)?",
     re.IGNORECASE | re.ASCII,
 )
 _HOST = re.compile(r"(?:(?:www|m|i)\.)?imgur\.(?:com|io)")
@@ -47,28 +69,67 @@ _ACCOUNT_HOST = re.compile(r"((?!me\.)[a-z0-9-]{1,63})\.imgur\.(?:com|io)")
 _PATHS = (
     (Kind.ALBUM, re.compile(rf"a/{_SLUG}({_ID})(?:/.*)?")),
     (Kind.GALLERY, re.compile(rf"(?:gallery|(?:t|topic|r)/[^/]+)/{_SLUG}({_ID})(?:/.*)?")),
-    (Kind.ACCOUNT, re.compile(rf"user/({_NAME})(?:/albums)?")),
     (Kind.IMAGE, re.compile(rf"download/({_ID})(?:/.*)?")),
     (Kind.IMAGE, re.compile(rf"({_ID}){_THUMBNAIL}\.\w+")),
     (Kind.IMAGE, re.compile(rf"{_SLUG}({_ID})(?:\.\w+)?")),
 )
 _FILE = re.compile(r"download/.*|.*\.\w+")
 
-# What Imgur lists as well, and the mirror does not yet: never taken for the account itself.
+_WINDOW = "(?:/(?P<window>day|week|month|year|all))?"
+_GALLERY_SORT = f"(?:/(?P<sort>viral|top|time|newest|new){_WINDOW})?"
+_POSTS_SORT = "newest|oldest|best|worst"
+_WORD = "(?P<id>[^/]+)"
+_USER = f"user/(?P<id>{_NAME})"
+
+# Looked at before the others: the sort of /t/TAG/viral has the form of an id.
 _COLLECTIONS = (
-    ("the posts of an account", re.compile(rf"user/{_NAME}/(?:posts|submitted)(?:/.*)?")),
-    ("the favorites of an account", re.compile(rf"user/{_NAME}/favorites(?:/.*)?")),
+    (Kind.ACCOUNT, re.compile(rf"{_USER}(?:/albums)?")),
+    (
+        Kind.POSTS,
+        re.compile(rf"{_USER}/(?:posts|submitted)(?:/(?P<sort>newest|oldest|best|worst))?"),
+    ),
+    (Kind.FAVORITES, re.compile(rf"{_USER}/favorites(?:/(?P<sort>newest|oldest))?")),
+    (
+        Kind.FAVORITES_FOLDER,
+        re.compile(rf"{_USER}/favorites/folder/(?P<folder>\d{{1,18}})(?:/[^/]*)?", re.ASCII),
+    ),
+    (Kind.TAG, re.compile(f"t/{_WORD}{_GALLERY_SORT}")),
+    (Kind.SUBREDDIT, re.compile(f"r/{_WORD}{_GALLERY_SORT}")),
+    (
+        Kind.SEARCH,
+        re.compile(f"search(?:/(?P<sort>viral|top|time|score|relevance|newest){_WINDOW})?"),
+    ),
+)
+
+# What Imgur has and the mirror does not: never taken for the account itself.
+_OTHER_PAGES = (
     ("a page behind an account", re.compile(rf"user/{_NAME}/.*")),
-    ("a tag", re.compile(r"(?:t|topic)/[^/]+")),
-    ("a subreddit", re.compile(r"r/[^/]+")),
-    ("a search", re.compile(r"search(?:/.*)?")),
+    ("a topic", re.compile(r"topic/[^/]+")),
+    ("a search that the mirror does not know", re.compile(r"search(?:/.*)?")),
 )
 
 _CANONICAL = {
-    Kind.ALBUM: "https://imgur.com/a/{}",
-    Kind.GALLERY: "https://imgur.com/gallery/{}",
-    Kind.ACCOUNT: "https://imgur.com/user/{}",
-    Kind.IMAGE: "https://imgur.com/{}",
+    Kind.ALBUM: "a/{id}",
+    Kind.GALLERY: "gallery/{id}",
+    Kind.IMAGE: "{id}",
+    Kind.ACCOUNT: "user/{id}",
+    Kind.POSTS: "user/{id}/posts{order}",
+    Kind.FAVORITES: "user/{id}/favorites{order}",
+    Kind.FAVORITES_FOLDER: "user/{id}/favorites/folder/{folder}",
+    Kind.TAG: "t/{id}{order}",
+    Kind.SUBREDDIT: "r/{id}{order}",
+    Kind.SEARCH: "search{order}?q={id}",
+}
+
+# Each has a hyphen, which no id of an album has.
+_FOLDERS = {
+    Kind.ACCOUNT: "user-{id}",
+    Kind.POSTS: "user-{id}-posts",
+    Kind.FAVORITES: "user-{id}-favorites",
+    Kind.FAVORITES_FOLDER: "user-{id}-folder-{folder}",
+    Kind.TAG: "t-{id}",
+    Kind.SUBREDDIT: "r-{id}",
+    Kind.SEARCH: "search-{id}",
 }
 
 
@@ -77,7 +138,9 @@ class Address:
     """What to ask the API for; the id keeps its case, which matters at Imgur.
 
     `is_file` says of an image that the address is of its file: an image's page has the form of an
-    album's, a file has not.
+    album's, a file has not. Of a collection, the id is the name of the account, of the tag or of
+    the subreddit, or the words of the search; `sort` and `window` are its order, empty where the
+    address has none, and `folder` is the number of a folder of favorites.
 
     Raises:
         BadAddress: on creation, for an id that would lead a request anywhere else.
@@ -86,18 +149,65 @@ class Address:
     kind: Kind
     id: str
     is_file: bool = field(default=False, compare=False)
+    sort: str = ""
+    window: str = ""
+    folder: str = ""
 
     def __post_init__(self) -> None:
-        word = _NAME if self.kind == Kind.ACCOUNT else _ID
-        if self.kind not in tuple(Kind) or not re.fullmatch(word, self.id):
+        if self.kind not in tuple(Kind) or not _is_id(Kind(self.kind), self.id):
             raise BadAddress(
                 f"{printable(self.id, 80)!r} is no id of an {printable(self.kind, 20)}"
             )
+        if not re.fullmatch("[a-z]*/[a-z]*/[0-9]*", f"{self.sort}/{self.window}/{self.folder}"):
+            raise BadAddress(f"{printable(self.id, 80)!r} has no such order or folder")
         object.__setattr__(self, "kind", Kind(self.kind))
 
     def __str__(self) -> str:
         """The address to open in a browser, which `parse_address` reads back to this value."""
-        return _CANONICAL[self.kind].format(self.id)
+        order = "".join(f"/{part}" for part in (self.sort, self.window) if part)
+        path = _CANONICAL[self.kind].format(
+            id=quote(self.id, safe=""), order=order, folder=self.folder
+        )
+        return f"https://imgur.com/{path}"
+
+    @property
+    def is_collection(self) -> bool:
+        """Whether Imgur lists albums or posts there, page by page."""
+        return self.kind in _FOLDERS
+
+    @property
+    def name(self) -> str:
+        """The id; of a collection, the name of the folder of its single images.
+
+        That is the same for each order of a collection, and in any capitals: for Imgur they are the
+        same, and for some file systems as well.
+        """
+        if not self.is_collection:
+            return self.id
+        return _FOLDERS[self.kind].format(id=_folder_words(self.id), folder=self.folder)
+
+
+def _is_id(kind: Kind, word: str) -> bool:
+    """Tell whether a word may stand in a request for something of that kind."""
+    match kind:
+        case Kind.ALBUM | Kind.GALLERY | Kind.IMAGE:
+            return re.fullmatch(_ID, word) is not None
+        case Kind.TAG | Kind.SEARCH:
+            sayable = word.isprintable() and "\ufffd" not in word and word.strip(" .") != ""
+            unsafe = kind is Kind.TAG and re.search(r"[/\\]", word)
+            return sayable and word == word.strip() and len(word) <= 200 and not unsafe
+        case Kind.SUBREDDIT:
+            return re.fullmatch("[A-Za-z0-9_-]{1,63}", word) is not None
+    return re.fullmatch(_NAME, word) is not None
+
+
+def _folder_words(text: str) -> str:
+    """Return a text in small letters; one that makes no folder's name as words and a digest."""
+    small = normalize("NFC", text).casefold()
+    if re.fullmatch("[a-z0-9_-]{1,63}", small):
+        return small
+    digest = sha256(small.encode()).hexdigest()[:8]
+    return "-".join([*re.findall("[a-z0-9]+", small[:40]), digest])
 
 
 def parse_address(text: str) -> Address:
@@ -112,10 +222,42 @@ def parse_address(text: str) -> Address:
         found = _unless_page(Kind.ALBUM, wanted)
     else:
         parts = _ADDRESS.fullmatch(wanted) if wanted.isprintable() else None
-        found = parts and _at_host(parts["host"].lower(), parts["path"] or "")
+        found = parts and _at_host(parts["host"].lower(), parts["path"] or "", parts["query"] or "")
     if not isinstance(found, Address):
         raise BadAddress(_refusal(text, found or "names no album at Imgur"))
     return found
+
+
+def parse_album(text: str) -> Address:
+    """Parse the address of one album or image.
+
+    Raises:
+        BadAddress: as `parse_address` does, and for a collection.
+    """
+    return check_album(parse_address(text))
+
+
+def check_album(address: Address) -> Address:
+    """Return the address of one album or image.
+
+    Raises:
+        BadAddress: for a collection; it says how that is mirrored.
+    """
+    if address.is_collection:
+        article = "an" if address.kind is Kind.ACCOUNT else "a"
+        what = _KIND_IN_WORDS.get(address.kind, f"{article} {address.kind}")
+        raise BadAddress(
+            f"{address} is {what}, not an album; mirror all of it with"
+            f" python -m flows.mirror_albums '{address}'"
+        )
+    return address
+
+
+_KIND_IN_WORDS = {
+    Kind.POSTS: "a list of the posts of an account",
+    Kind.FAVORITES: "a list of the favorites of an account",
+    Kind.FAVORITES_FOLDER: "a folder of favorites",
+}
 
 
 def original_link(link: str) -> str:
@@ -128,15 +270,41 @@ def original_link(link: str) -> str:
     return f"{found['folder']}{found['id']}{found['rest'] or '.jpg'}" if found else link
 
 
-def _at_host(host: str, path: str) -> Address | str | None:
+def _at_host(host: str, path: str, query: str) -> Address | str | None:
     """Return what is at a path of one of Imgur's hosts, or what is wrong; None for nothing."""
     path = "/".join(part for part in path.split("/") if part)
     if _HOST.fullmatch(host):
-        return _at_path(path)
+        return _collection_at(path, query) or _at_path(path)
     account = _ACCOUNT_HOST.fullmatch(host)
     if account and not _OTHER_SITES.fullmatch(account[1]) and path in ("", "all"):
         return _unless_page(Kind.ACCOUNT, account[1])
     return None
+
+
+def _collection_at(path: str, query: str) -> Address | str | None:
+    """Return the collection at a path of imgur.com, or what is wrong with it; None for neither."""
+    for kind, pattern in _COLLECTIONS:
+        if match := pattern.fullmatch(path):
+            parts = {name: part or "" for name, part in match.groupdict().items()}
+            words = _searched(query) if kind is Kind.SEARCH else unquote(parts["id"])
+            if not _is_id(kind, words):
+                return f"is a {kind} without words" if not words else f"names no {kind}"
+            is_gallery = kind in (Kind.TAG, Kind.SUBREDDIT, Kind.SEARCH)
+            is_newest = is_gallery and parts["sort"] in ("new", "newest")
+            return Address(
+                kind,
+                words,
+                # What the API calls it.
+                sort="time" if is_newest else parts.get("sort", ""),
+                window=parts.get("window", ""),
+                folder=parts.get("folder", ""),
+            )
+    return None
+
+
+def _searched(query: str) -> str:
+    """Return the words of a search, from the query of its address."""
+    return " ".join(parse_qs(query).get("q", [""])[0].split())
 
 
 def _at_path(path: str) -> Address | str | None:
@@ -144,9 +312,9 @@ def _at_path(path: str) -> Address | str | None:
     for kind, pattern in _PATHS:
         if match := pattern.fullmatch(path):
             return _unless_page(kind, match[1], is_file=_FILE.fullmatch(path) is not None)
-    for name, pattern in _COLLECTIONS:
+    for name, pattern in _OTHER_PAGES:
         if pattern.fullmatch(path):
-            return f"is {name}, which cannot be mirrored as a whole"
+            return f"is {name}, which cannot be mirrored"
     return None
 
 
@@ -162,6 +330,7 @@ def _refusal(text: str, problem: str) -> str:
     return (
         f"{shown!r} {problem}; give the address of an album"
         " (https://imgur.com/a/ID or /gallery/ID), of an image (https://imgur.com/ID),"
-        " of an account (https://imgur.com/user/NAME: its public albums), or an album's ID,"
+        " of an account (https://imgur.com/user/NAME: its public albums; /posts, /favorites),"
+        " of a tag (/t/TAG), a subreddit (/r/SUB) or a search (/search?q=WORDS), or an album's ID,"
         " which has 5 or 7 letters and digits"
     )

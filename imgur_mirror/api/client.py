@@ -1,4 +1,4 @@
-"""Asks Imgur's API for albums and accounts, through imgurpython.
+"""Asks Imgur's API for albums and collections, through imgurpython.
 
 That package's endpoints stay in use; its one transport method is replaced, since it has no
 timeout, follows redirects with the credentials, and lets odd responses end in a TypeError.
@@ -7,14 +7,19 @@ timeout, follows redirects with the credentials, and lets odd responses end in a
 import os
 import re
 import time
-from collections.abc import Callable, Iterator
-from functools import lru_cache
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from functools import lru_cache, partial
+from itertools import islice
+from threading import Lock
 from typing import Any
+from urllib.parse import quote, unquote
 
 from imgurpython import ImgurClient
 from imgurpython.helpers import GalleryAlbum, GalleryImage
+from imgurpython.helpers.format import build_gallery_images_and_albums
 
-from imgur_mirror.api.address import Address, BadAddress, Kind
+from imgur_mirror.api.address import Address, BadAddress, Kind, check_album
 from imgur_mirror.api.credits import Credits, describe_wait, wait_after_refusal
 from imgur_mirror.api.errors import (
     AlbumNotFound,
@@ -25,15 +30,21 @@ from imgur_mirror.api.errors import (
     UnexpectedResponse,
 )
 from imgur_mirror.api.parsing import album_of, album_of_one, positive_int
+from imgur_mirror.api.posts import Entry, Listed, each_once, listed
 from imgur_mirror.api.responses import Problem, Response, data_of, objects
 from imgur_mirror.api.transport import FAILURES, Transport
 from imgur_mirror.models import Album
 from imgur_mirror.settings import Access
 from imgur_mirror.text import printable, root_cause
 
-__all__ = ["Imgur", "fetch_account_albums", "fetch_album"]
+__all__ = ["Imgur", "fetch_album", "fetch_collection"]
 
 _MAX_PAGES = 1_000
+
+_OWN_ID_HELPS = (
+    "many share the public id of Imgur's website, which was used: an id of your own, set as"
+    " IMGUR_CLIENT_ID, has a limit of its own"
+)
 
 
 def fetch_album(address: Address, access: Access) -> Album:
@@ -44,23 +55,23 @@ def fetch_album(address: Address, access: Access) -> Album:
 
     Raises:
         ApiError: saying what was asked, what the server said, and what to do.
-        BadAddress: for an account, which is no album.
+        BadAddress: for a collection, which is no album.
     """
     return _client(access, os.getpid()).album_at(address)
 
 
-def fetch_account_albums(address: Address, access: Access) -> list[str | BadAddress]:
-    """Ask the API for the ids of all public albums of an account.
+def fetch_collection(address: Address, access: Access, limit: int = 0) -> Listed:
+    """Ask the API for what a collection lists, at most the first `limit` entries; 0 for all.
 
-    In the place of an entry that names no album is the error that says so.
+    The order is that of the address, newest first where it has none.
 
     Raises:
-        ApiError: as `fetch_album` does.
-        BadAddress: for an address that is no account's.
+        ApiError: as `fetch_album` does, or where none of the entries names anything.
+        BadAddress: for an address that is no collection's.
     """
-    if address.kind is not Kind.ACCOUNT:
-        raise BadAddress(f"{address} is no account; give https://imgur.com/user/NAME")
-    return _client(access, os.getpid()).album_ids(address.id)
+    if not address.is_collection:
+        raise BadAddress(f"{address} is no collection, such as https://imgur.com/user/NAME")
+    return _client(access, os.getpid()).collection_at(address, limit)
 
 
 class Imgur(ImgurClient):  # type: ignore[misc]  # imgurpython has no types
@@ -75,6 +86,9 @@ class Imgur(ImgurClient):  # type: ignore[misc]  # imgurpython has no types
         self.mashape_key = None
         self.credits = Credits()
         self._transport = Transport(access.api_url, access.connect_timeout, access.read_timeout)
+        # Many share the public id: nobody asks several things at once with it.
+        self._turn = Lock() if access.is_public else nullcontext()
+        self._own_id_would_help = access.is_public
 
     def get_client_id(self) -> str:
         """Return the id in clear, for the one header that needs it."""
@@ -95,7 +109,8 @@ class Imgur(ImgurClient):  # type: ignore[misc]  # imgurpython has no types
         subject = _subject(route)
         if problem := self._known_problem():
             raise self._error(problem, subject)
-        response = self._response(method, route, data, force_anon)
+        with self._turn:
+            response = self._response(method, route, data, force_anon)
         if isinstance(response, Problem):
             raise self._error(response, subject)
         self.credits = Credits.read(response.headers, time.time()) or self.credits
@@ -144,7 +159,10 @@ class Imgur(ImgurClient):  # type: ignore[misc]  # imgurpython has no types
         # A server may name a shorter wait than the credits, which would then refuse the retry.
         refused = wait_after_refusal(response.headers, now) if response else 0
         wait = max(self.credits.wait(now), refused)
-        return RateLimited(f"{message} {describe_wait(wait, now)}", status=status, wait=wait)
+        message = f"{message} {describe_wait(wait, now)}"
+        if self._own_id_would_help:
+            message += f"; {_OWN_ID_HELPS}"
+        return RateLimited(message, status=status, wait=wait)
 
     def _without_secrets(self, detail: str) -> str:
         """Return the server's words on one short line, without a secret that it may echo."""
@@ -168,7 +186,7 @@ class Imgur(ImgurClient):  # type: ignore[misc]  # imgurpython has no types
 
         Raises:
             ApiError: where the API has none, or does not say.
-            BadAddress: for an account.
+            BadAddress: for a collection.
         """
         lookups = {
             Kind.ALBUM: (self._album,),
@@ -176,12 +194,7 @@ class Imgur(ImgurClient):  # type: ignore[misc]  # imgurpython has no types
             # Only asking tells which of these it is, and each request costs a credit.
             Kind.GALLERY: (self._gallery_album, self._gallery_image, self._album, self._image),
         }
-        if address.kind not in lookups:
-            raise BadAddress(
-                f"{address} is an account, not an album; mirror all its albums with"
-                f" python -m flows.mirror_albums {address}"
-            )
-        return _first_found(address.id, lookups[address.kind])
+        return _first_found(address.id, lookups[check_album(address).kind])
 
     def _album(self, album_id: str) -> Album:
         return self._with_images(album_id, vars(self.get_album(album_id)))
@@ -213,44 +226,57 @@ class Imgur(ImgurClient):  # type: ignore[misc]  # imgurpython has no types
             raise self._error(Problem(UnexpectedResponse, detail), f"album {album_id}")
         return album_of(album_id, data, in_album)
 
-    def album_ids(self, account: str) -> list[str | BadAddress]:
-        """Return the ids of an account's public albums, and an error for each entry without one.
+    def collection_at(self, address: Address, limit: int = 0) -> Listed:
+        """Return what a collection lists, at most its first `limit` entries; 0 for all.
 
         Raises:
-            ApiError: where the API does not say, or none of its entries names an album.
+            ApiError: where the API does not say, or none of the entries names anything.
         """
-        found = list(self._album_ids(account))
-        if found and not any(isinstance(id_, str) for id_ in found):
-            problem = Problem(UnexpectedResponse, str(found[0]))
-            raise self._error(problem, f"the albums of {account}")
+        pages = each_once(partial(self._page, address), _MAX_PAGES)
+        try:
+            found = listed(address, list(islice(pages, limit or None)), limit)
+        except OverflowError as error:
+            raise self._error(Problem(UnexpectedResponse, str(error)), _named(address)) from None
+        is_nonsense = all(isinstance(each, BadAddress) for each in found.albums)
+        if found.posts and is_nonsense and not found.images.images:
+            problem = Problem(UnexpectedResponse, str(found.albums[0]))
+            raise self._error(problem, _named(address))
         return found
 
-    def _album_ids(self, account: str) -> Iterator[str | BadAddress]:
-        """Yield the entries of all pages, each once: of pages that are not full as well."""
-        seen: set[str] = set()
-        number = 0
-        for page in range(_MAX_PAGES):
-            known = len(seen)
-            for place, album in enumerate(self.get_account_albums(account, page)):
-                number += 1
-                entry = vars(album)
-                key = str(entry.get("id") or f"#{place}")
-                if key not in seen:
-                    seen.add(key)
-                    yield _album_id(entry, number)
-            if len(seen) == known:
-                return
-        problem = Problem(UnexpectedResponse, f"more than {_MAX_PAGES} pages")
-        raise self._error(problem, f"the albums of {account}")
+    def _page(self, address: Address, page: int) -> list[Entry]:
+        """Return the entries of one page; the first is page 0."""
+        return [vars(entry) for entry in self._page_in_order(address, page)]
 
+    def _page_in_order(self, address: Address, page: int) -> Sequence[Any]:
+        name, sort = quote(address.id, safe=""), address.sort or "time"
+        window = {"window": address.window} if address.window else {}
+        match address.kind:
+            case Kind.ACCOUNT:
+                return self.get_account_albums(name, page)  # type: ignore[no-any-return]
+            case Kind.TAG:
+                return self.gallery_tag(name, sort, page, **window).items or ()
+            case Kind.SUBREDDIT:
+                return self.subreddit_gallery(name, sort, page=page, **window)  # type: ignore[no-any-return]
+            case Kind.SEARCH:
+                return self.gallery_search(address.id, sort=sort, page=page, **window)  # type: ignore[no-any-return]
+            case Kind.FAVORITES_FOLDER:
+                return self.get_folder_favorites(name, address.folder, page)
+            case Kind.POSTS if not address.sort:
+                return self.get_account_submissions(name, page)  # type: ignore[no-any-return]
+            case Kind.FAVORITES if not address.sort:
+                return self.get_gallery_favorites(name, page)  # type: ignore[no-any-return]
+        return self.get_posts_in_order(name, address.kind, page, address.sort)
 
-def _album_id(entry: dict[str, Any], number: int) -> str | BadAddress:
-    """Return the id of an entry in the list of an account, or why that names no album."""
-    word = entry.get("id")
-    if isinstance(word, str) and re.fullmatch("[A-Za-z0-9]{5}|[A-Za-z0-9]{7}", word):
-        return word
-    found = f"the id {printable(str(word), 80)!r}, which is no album's" if word else "no id"
-    return BadAddress(f"entry {number} in its list of albums has {found}")
+    def get_folder_favorites(self, username: str, folder: str, page: int) -> list[Any]:
+        """Ask an endpoint that imgurpython lacks."""
+        route = f"account/{username}/folders/{folder}/favorites/{page}"
+        return build_gallery_images_and_albums(self.make_request("GET", route))  # type: ignore[no-any-return]
+
+    def get_posts_in_order(self, username: str, kind: Kind, page: int, sort: str) -> list[Any]:
+        """Ask for posts or favorites in another order than imgurpython can."""
+        what = "submissions" if kind is Kind.POSTS else "gallery_favorites"
+        route = f"account/{username}/{what}/{page}/{sort}"
+        return build_gallery_images_and_albums(self.make_request("GET", route))  # type: ignore[no-any-return]
 
 
 def _images_among(entries: list[dict[str, Any]]) -> int:
@@ -276,7 +302,24 @@ def _subject(route: str) -> str:
             return f"the images of album {album_id}"
         case ["account", name, "albums", _]:
             return f"the albums of {name}"
+        case ["account", name, "submissions", *_]:
+            return f"the posts of {name}"
+        case ["account", name, "gallery_favorites", *_]:
+            return f"the favorites of {name}"
+        case ["account", name, "folders", folder, *_]:
+            return f"folder {folder} of the favorites of {name}"
+        case ["gallery", "t", tag, *_]:
+            return f"the posts with the tag {printable(unquote(tag), 80)}"
+        case ["gallery", "r", subreddit, _, *_]:
+            return f"the posts of r/{subreddit}"
+        case ["gallery", "search", *_]:
+            return "the search"
     return route.replace("/", " ")
+
+
+def _named(address: Address) -> str:
+    """Return what a collection is called in an error: as people write it, without the host."""
+    return str(address).removeprefix("https://imgur.com/")
 
 
 @lru_cache(maxsize=8)

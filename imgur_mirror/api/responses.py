@@ -197,8 +197,33 @@ def _anything(data: object) -> object:
     return None if data is False else data
 
 
+def _posts(data: object) -> list[dict[str, Any]] | None:
+    """Return the posts of a page, each with whether it is an album, by which imgurpython goes."""
+    found = objects(data)
+    if found is None:
+        return None
+    return [{**post, "is_album": _is_album(post)} for post in found]
+
+
+def _is_album(post: dict[str, Any]) -> bool:
+    # Some lists leave the flag out, but never how many images an album has.
+    return post.get("is_album") is True or ("is_album" not in post and "images_count" in post)
+
+
+def _tag(data: object) -> dict[str, Any] | None:
+    """Return a tag with the fields that imgurpython reads, and its posts."""
+    if not isinstance(data, dict) or "items" not in data:
+        return None
+    posts = _posts(data["items"] or [])
+    about = dict.fromkeys(("name", "followers", "total_items", "following"))
+    return None if posts is None else {**about, **_without_private_keys(data), "items": posts}
+
+
 _SHAPES: tuple[tuple[re.Pattern[str], Callable[[object], object]], ...] = (
     (re.compile(r"album/[^/]+/images|account/[^/]+/albums/\d+"), objects),
+    (re.compile(r"account/[^/]+/(?:submissions|gallery_favorites|folders)/.+"), _posts),
+    (re.compile(r"gallery/(?:r|search)/.+/\d+"), _posts),
+    (re.compile(r"gallery/t/.+/\d+"), _tag),
     (re.compile(r"(?:gallery/)?(?:album|image)/[^/]+"), _object_with_id),
     (re.compile(r".*", re.DOTALL), _anything),
 )

@@ -124,8 +124,8 @@ def read_link(text: str, hosts: Sequence[str], bare: Kind = Kind.ALBUM) -> Image
         if image is not None:
             raise BadAddress(image.unsafe) from None
         raise (ForeignLink if _is_foreign(wanted, hosts) else BadAddress)(str(error)) from None
-    if address.kind is Kind.ACCOUNT:
-        raise BadAddress(f"{address} is an account: give it to mirror_albums")
+    if address.is_collection:
+        raise BadAddress(f"{address} is an account or another list: give it to mirror_albums")
     return _image_of_page(wanted, address) or address
 
 

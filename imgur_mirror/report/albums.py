@@ -34,7 +34,7 @@ def _row(result: AlbumResult) -> Row:
         "gone": count(Outcome.GONE),
         "failed": count(Outcome.FAILED),
         "bytes": "" if mirrored is None else mirrored.bytes_downloaded,
-        "error": result.error or "",
+        "error": result.error or result.note,
     }
 
 
@@ -61,6 +61,8 @@ def _named(album: str, error: str) -> str:
 def _notes(result: AlbumResult) -> Iterator[str]:
     """Say what is not there of an album, and not for want of a run that succeeds."""
     mirrored = result.mirrored
+    if result.note:
+        yield f"{result.album}: {result.note}"
     if mirrored is None:
         return
     if mirrored.downloads and len(mirrored.having(Outcome.GONE)) == len(mirrored.downloads):

@@ -15,6 +15,7 @@ __all__ = [
     "fault",
     "images_served",
     "new_album",
+    "new_image",
     "put",
     "served",
     "told",
@@ -51,6 +52,13 @@ def new_album(imgur: str, **about: Any) -> str:
     album = secrets.token_hex(4)[:7]
     put(imgur, f"albums/{album}", about)
     return album
+
+
+def new_image(imgur: str, **about: Any) -> str:
+    """Put an image outside of any album on the stand-in."""
+    image = secrets.token_hex(4)[:7]
+    put(imgur, f"images/{image}", about)
+    return image
 
 
 def contents(imgur: str, album: str) -> dict[str, str]:
