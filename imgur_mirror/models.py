@@ -135,6 +135,8 @@ class Download:
     `work_started` is when the work on the image began, in seconds since 1970, and `work_seconds`
     what it took, both None where there was none to do; `work_error` is one sentence that says why
     nothing could be computed, which fails no image.
+
+    `copied_from` is the id of the album of the same mirror that had the file already.
     """
 
     id: str
@@ -159,6 +161,7 @@ class Download:
     work_seconds: float | None = None
     work_error: str | None = None
     blurhash: str | None = None
+    copied_from: str | None = None
 
     @property
     def seconds(self) -> float | None:
@@ -247,8 +250,9 @@ class Mirrored:
 
     @property
     def bytes_downloaded(self) -> int:
-        """Bytes of the files that this run fetched."""
-        return sum(download.bytes for download in self.having(Outcome.DOWNLOADED))
+        """Bytes of the files that this run fetched; those of other albums' files are not."""
+        new = self.having(Outcome.DOWNLOADED)
+        return sum(download.bytes for download in new if download.copied_from is None)
 
 
 @dataclass(frozen=True, slots=True)

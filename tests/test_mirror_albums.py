@@ -14,6 +14,7 @@ from imgur_mirror.api import parse_address
 from imgur_mirror.models import Outcome, Strategy
 from imgur_mirror.report import summary_text
 from tests.support.albums import manifest, stored
+from tests.support.cases import listing
 from tests.support.imgur import contents, fault, new_album, new_image, put, served, told
 from tests.support.prefect_api import artifact
 from tests.support.processes import python
@@ -302,6 +303,19 @@ def test_posts_that_are_gone_by_now_are_no_failure(imgur, downloads, capsys):
 def test_an_empty_collection_is_said(imgur, downloads, capsys):
     assert main(mirror_albums, summary_text, ["imgur.com/t/nothingatall"]) == 0
     assert "imgur.com/t/nothingatall: Imgur lists nothing there" in capsys.readouterr().out
+
+
+def test_what_albums_share_is_fetched_once(imgur, downloads, capsys):
+    first, second = (new_album(imgur, count=count, bytes=3000) for count in (3, 0))
+    put(imgur, f"albums/{second}", {"count": 0, "images": listing(imgur, first)[1:]})
+    before = bodies(imgur)
+
+    assert main(mirror_albums, summary_text, [first, second]) == 0
+
+    assert bodies(imgur) == before + 3
+    there = stored(downloads / second)
+    assert len(there) == 2
+    assert there.items() <= stored(downloads / first).items()
 
 
 def test_what_two_collections_list_is_mirrored_once(imgur, downloads):

@@ -10,6 +10,7 @@ from flows.cli.stopping import raise_if_stopped
 from flows.download_images import download_images
 from flows.support.progress import show_progress
 from imgur_mirror.download.album_mirror import AlbumMirror, MirrorOptions
+from imgur_mirror.download.sharing import SharedImages
 from imgur_mirror.models import Album, Download, Mirrored, Strategy
 from imgur_mirror.report import fetched_line, plan_line
 from imgur_mirror.settings import Settings
@@ -17,23 +18,27 @@ from imgur_mirror.store import AlbumFolder, albums_run
 
 __all__ = ["mirror", "one_pace"]
 
+_shared: ContextVar[SharedImages | None] = ContextVar("shared", default=None)
+"""What the albums of a list have fetched so far, and need not fetch again."""
+
 _larger_run: ContextVar[AlbumFolder | None] = ContextVar("larger_run", default=None)
 """What the albums of a list are parts of; each is a flow, whose parameters are for people."""
 
 
 @contextmanager
 def one_pace(downloads: str) -> Iterator[None]:
-    """Have all albums that are mirrored in the block ask at one pace.
+    """Have all albums that are mirrored in the block ask at one pace, and share what they have.
 
     Raises:
         StoreError: where the downloads cannot be written.
     """
     with albums_run(downloads) as run:
-        token = _larger_run.set(run)
+        tokens = _larger_run.set(run), _shared.set(SharedImages())
         try:
             yield
         finally:
-            _larger_run.reset(token)
+            _larger_run.reset(tokens[0])
+            _shared.reset(tokens[1])
 
 
 def mirror(
@@ -62,7 +67,11 @@ def mirror(
     )
     with folder.as_part_of(_larger_run.get()).start_run() as opened:
         run = AlbumMirror.prepare(album, opened, options)
-        return run.finish(_download(run, settings))
+        shared = _shared.get() or SharedImages()
+        run = shared.spare(run)
+        mirrored = run.finish(_download(run, settings))
+        shared.add(mirrored, folder)
+        return mirrored
 
 
 def _download(run: AlbumMirror, settings: Settings) -> tuple[Download, ...]:

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 __all__ = ["ShardReport"]
 
-_OF_WORK = {"work_started", "work_seconds", "work_error", "blurhash"}
-"""A job computes nothing from its images."""
+_NOT_OF_JOBS = {"work_started", "work_seconds", "work_error", "blurhash", "copied_from"}
+"""A job computes nothing from its images, and copies none from one of its folders to another."""
 
 _COLUMNS = {
     field.name: NAMES_ON_DISK.get(field.name, field.name)
     for field in fields(Download)
-    if field.name not in _OF_WORK
+    if field.name not in _NOT_OF_JOBS
 }
 """The column of each other field of a `Download`."""
 

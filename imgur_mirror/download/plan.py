@@ -3,7 +3,7 @@
 import heapq
 import math
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import median
 
 from imgur_mirror.download.batch import Batch
@@ -35,6 +35,16 @@ class Plan:
             f"{len(images)} images to fetch ({known / 1e6:.1f} MB by the API's sizes) "
             f"in {len(self.batches)} task runs, {len(self.settled)} settled"
         )
+
+    def settling(self, rows: Sequence[Download]) -> "Plan":
+        """Return the plan without the images of these rows, which need not be fetched any more."""
+        known = {row.id for row in rows}
+        batches = (
+            replace(each, byte_ranges=left)
+            for each in self.batches
+            if (left := tuple(one for one in each.byte_ranges if one.image.id not in known))
+        )
+        return Plan(tuple(batches), (*self.settled, *rows))
 
     @property
     def images(self) -> list[Image]:

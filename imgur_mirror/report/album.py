@@ -156,13 +156,19 @@ def _outcomes(mirrored: Mirrored) -> str:
         return _nothing_new(counts[Outcome.UNCHANGED], counts[Outcome.GONE])
     named = [f"{count} {outcome}" for outcome, count in counts.items() if count]
     if counts[Outcome.DOWNLOADED]:
-        named[0] += f" ({size(mirrored.bytes_downloaded)})"
+        named[0] += f" ({size(mirrored.bytes_downloaded)}{_copied(mirrored)})"
     times = mirrored.timings
     return (
         f"{', '.join(named)} in {duration(times.total)} · {mirrored.strategy},"
         f" {counted(mirrored.workers, 'worker')} (start-up {duration(times.startup)},"
         f" download {duration(times.download)})"
     )
+
+
+def _copied(mirrored: Mirrored) -> str:
+    """Say how many images were in another album of the list already."""
+    count = sum(row.copied_from is not None for row in mirrored.downloads)
+    return f", {count} of them from albums that had them" if count else ""
 
 
 def _nothing_new(unchanged: int, gone: int) -> str:

@@ -21,6 +21,8 @@ from imgur_mirror.store.storage import Capabilities, Storage, Stored
 
 __all__ = ["LocalStorage"]
 
+COPIED_AT_ONCE = 1 << 20
+
 
 @dataclass(frozen=True, slots=True)
 class LocalStorage(Storage):
@@ -86,6 +88,18 @@ class LocalStorage(Storage):
     def rename(self, name: str, to: str) -> None:
         with os_errors_as_store_errors(self.root), suppress(FileNotFoundError):
             (self.root / name).rename(self.root / to)
+
+    def copy(self, name: str, other: Self, other_name: str) -> None:
+        source, target = other.root / other_name, self.root / name
+        with os_errors_as_store_errors(target):
+            try:
+                os.link(source, target)
+            except FileExistsError:
+                raise
+            except OSError:
+                # Another file system, or one without links.
+                with source.open("rb") as file:
+                    write_whole(target, iter(lambda: file.read(COPIED_AT_ONCE), b""))
 
     def delete(self, names: Sequence[str]) -> None:
         with os_errors_as_store_errors(self.root):

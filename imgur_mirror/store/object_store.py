@@ -159,6 +159,17 @@ class ObjectStorage(Storage):
             system, path = self._at(name)
             system.mv(path, self._at(to)[1])
 
+    def copy(self, name: str, other: Self, other_name: str) -> None:
+        there = other.stat(other_name)
+        if there is None:
+            raise StoreAway(f"{other.address} has no {other_name} any more")
+        source = other._at(other_name)[1]
+
+        def send(system: "AbstractFileSystem", path: str) -> object:
+            return system.cp_file(source, path)
+
+        self._send(name, there.size, there.md5 or "", send)
+
     def locked(self) -> AbstractContextManager[None]:
         return nullcontext()
 

@@ -93,6 +93,14 @@ class Storage(ABC):
         """Give a file another name, where it is there."""
 
     @abstractmethod
+    def copy(self, name: str, other: Self, other_name: str) -> None:
+        """Have a file of another place of this kind here as well: linked, or copied over there.
+
+        Raises `StoreError` where it is not there, or cannot be copied. Neither place ever changes
+        the other's file: what replaces a file is a new one.
+        """
+
+    @abstractmethod
     def delete(self, names: Sequence[str]) -> None:
         """Remove files, where they are there."""
 
