@@ -5,7 +5,8 @@ from functools import cache
 from typing import cast
 
 from prefect.blocks.core import Block
-from prefect.logging import get_run_logger
+from prefect.context import FlowRunContext
+from prefect.logging.loggers import flow_run_logger, get_run_logger
 from pydantic import Field, SecretStr
 
 from imgur_mirror.settings import Access, BadSettings, Settings
@@ -46,7 +47,10 @@ def access(settings: Settings) -> Access:
 @cache
 def _announce_public_id() -> None:
     """Say once in a process which id is used: a flow of many albums asks for each of them."""
-    get_run_logger().info(
+    flow = FlowRunContext.get()
+    # As the flow: what a task of a job logs below a warning is dropped.
+    log = flow_run_logger(flow.flow_run, flow.flow) if flow and flow.flow_run else get_run_logger()
+    log.info(
         "no client id is set: using the public id of Imgur's website, whose limits many share; "
         "to use an id of your own, set IMGUR_CLIENT_ID in the environment or in .env"
     )

@@ -97,3 +97,19 @@ def test_an_id_that_imgur_refuses_is_to_be_mended_in_the_block(new_block, imgur,
     name = new_block("wrong", client_id=ID)
     put(imgur, "api-faults", {"kind": "bad-client", "path": "album/PdA9Amq", "times": 1})
     assert f"give the Prefect block {name}" in refused(name, downloads)
+
+
+def test_a_block_with_an_empty_id_means_the_public_one(imgur, downloads, new_block):
+    album = new_album(imgur, count=1, bytes=3000)
+    ran = mirror(album, new_block("empty", client_id=" "), downloads)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stderr.count("using the public id of Imgur's website") == 1
+
+
+def test_a_job_says_once_that_the_public_id_is_used(imgur, downloads, tmp_path, prefect_server):
+    albums = [new_album(imgur, count=1, bytes=3000) for _ in range(2)]
+    (tmp_path / "albums.txt").write_text("".join(f"imgur.com/a/{album}\n" for album in albums))
+    called = ("flows.mirror_many", tmp_path / "albums.txt", "--downloads", downloads)
+    ran = python("-m", *called, env={"IMGUR_CLIENT_ID": ""})
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stderr.count("using the public id of Imgur's website") == 1
