@@ -23,6 +23,8 @@ from prefect.tasks import Task
 from prefect.utilities.annotations import quote
 from prefect.utilities.collections import StopVisiting, visit_collection
 
+from runners.prefect_internals import use_context
+
 __all__ = ["AsyncTaskRunner", "Lifespan"]
 
 Lifespan = Callable[[], AbstractAsyncContextManager[object]]
@@ -205,7 +207,7 @@ async def _run(live: _Live, upstream: list[PrefectFuture[Any]], call: dict[str, 
         if not call["task"].isasync:
             return await asyncio.to_thread(_run_sync, call)
         # What `async with live.client` would do, but that can't be entered once for each task.
-        AsyncClientContext.__var__.set(live.client)
+        use_context(live.client)
         return cast(State[Any], await run_task_async(**call))
 
 

@@ -1,4 +1,4 @@
-"""Prefect's Dask task runner, without what makes each of its task runs cost 200 ms.
+"""A Dask task runner, without what makes each task run of prefect-dask's cost 200 ms.
 
 prefect-dask validates all settings and opens two API clients for every task run; each client loads
 the CA bundle into a TLS context of its own. Here a worker process loads the settings once and keeps
@@ -12,39 +12,32 @@ import copyreg
 import logging
 import os
 import pickle
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from copy import copy
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from functools import lru_cache, partial
 from threading import BoundedSemaphore
+from types import TracebackType
 from typing import Any, Self, cast
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import dask
 import distributed
-from prefect import Flow, Task
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import RunInput, State
-from prefect.context import (
-    AssetContext,
-    EngineContext,
-    SettingsContext,
-    SyncClientContext,
-    TagsContext,
-    TaskRunContext,
-    _deployment_id,
-    _deployment_parameters,
-    get_settings_context,
-)
+from prefect.context import SettingsContext, SyncClientContext, get_settings_context
 from prefect.futures import PrefectFuture
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.task_engine import run_task_async, run_task_sync
+from prefect.task_runners import TaskRunner
+from prefect.tasks import Task
 from prefect.utilities.annotations import quote
 from prefect.utilities.collections import StopVisiting, visit_collection
 from prefect.utilities.engine import collect_task_run_inputs_sync
-from prefect_dask.task_runners import DaskTaskRunner, PrefectDaskFuture
+from prefect_dask.task_runners import PrefectDaskFuture
 
+from runners.dask_internals import drop_known_noise
 from runners.forkserver import start_forkserver
+from runners.prefect_internals import dump_context, use_context
 
 __all__ = ["LeanDaskTaskRunner", "local_cluster"]
 
@@ -61,16 +54,8 @@ CONFIG = {
 copyreg.pickle(quote, lambda quoted: (quote, (quoted.unquote(),)))
 
 
-def _is_no_late_heartbeat(record: logging.LogRecord) -> bool:
-    """Drop a failed heartbeat's traceback: at the end of a run the scheduler goes before a worker.
-
-    Where it goes earlier, the worker says so itself as it ends.
-    """
-    return not record.getMessage().startswith("Failed to communicate with scheduler during")
-
-
 # In each worker, too, since it is forked from a process that has imported this.
-logging.getLogger("distributed.worker").addFilter(_is_no_late_heartbeat)
+drop_known_noise()
 
 
 @contextmanager
@@ -109,91 +94,128 @@ def local_cluster(n_workers: int) -> Iterator[distributed.LocalCluster]:
         yield cluster
 
 
-class LeanDaskTaskRunner(DaskTaskRunner):
-    """`DaskTaskRunner` with cheap task runs; tasks and their modules must be importable."""
+Cluster = Callable[[], AbstractContextManager[Any]]
+"""What opens a cluster, or gives the address of one that is there."""
 
-    connections = 1
-    """How many connections each task run may keep open."""
-    _at_once: int | None = None
-    _settings: bytes | None = None
+
+def _existing(address: str) -> AbstractContextManager[str]:
+    """Give the address of a cluster that stays when its runs have ended."""
+    return nullcontext(address)
+
+
+class LeanDaskTaskRunner(TaskRunner[PrefectDaskFuture[Any]]):
+    """Runs tasks in the processes of a Dask cluster; they and their modules must be importable.
+
+    `connections` is how many each task run may keep open, `at_once` how many task runs there may
+    be at a time where the cluster is others' as well. The cluster is opened for the first task.
+    """
+
+    def __init__(self, cluster: Cluster, connections: int = 1, at_once: int | None = None) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # Prefect's is untyped
+        self.connections = connections
+        self._cluster = cluster
+        self._at_once = at_once
+        self._live: _Live | None = None
 
     @classmethod
     def on(cls, workers: int) -> Self:
         """A runner on a cluster of its own, of `workers` processes on this machine."""
-        return cls(
-            cluster_class=f"{__name__}.{local_cluster.__name__}",
-            cluster_kwargs={"n_workers": workers},
-        )
+        return cls(partial(local_cluster, workers))
 
     @classmethod
     def sharing(cls, scheduler_address: str, workers: int, threads: int) -> Self:
         """A runner for at most `workers` connections, on a cluster of `threads` that others use."""
-        runner = cls(address=scheduler_address)
-        runner.connections = max(1, workers // threads)
+        connections = max(1, workers // threads)
         # Not bound by the threads: workers may join, and then have their part.
-        runner._at_once = workers // runner.connections
-        return runner
+        return cls(partial(_existing, scheduler_address), connections, workers // connections)
 
     def duplicate(self) -> Self:
-        copy = cast(Self, super().duplicate())  # type: ignore[no-untyped-call]  # prefect-dask's
-        copy.connections, copy._at_once = self.connections, self._at_once
-        return copy
+        return type(self)(self._cluster, self.connections, self._at_once)
 
     def __enter__(self) -> Self:
-        super().__enter__()  # type: ignore[no-untyped-call]  # prefect-dask's is untyped
-        self._slots = BoundedSemaphore(self._at_once) if self._at_once else None
+        super().__enter__()
+        self._live = _Live(self._cluster, self._at_once)
         return self
 
-    def __exit__(self, *args: object) -> None:
-        super().__exit__(*args)
-        # So that it can be entered again: the stock runner keeps its closed client.
-        self._client = self._cluster = self._settings = None
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        live, self._live = self._live, None
+        try:
+            if live is not None:
+                live.stack.__exit__(exc_type, exc_value, traceback)
+        finally:
+            super().__exit__(exc_type, exc_value, traceback)
 
-    def submit(  # type: ignore[override]  # one signature covers what the base overloads
+    def submit(
         self,
         task: Task[..., Any],
         parameters: dict[str, Any],
         wait_for: Iterable[PrefectFuture[Any]] | None = None,
         dependencies: dict[str, set[RunInput]] | None = None,
     ) -> PrefectDaskFuture[Any]:
-        if not self._started:
+        if self._live is None:
             raise RuntimeError("the task runner is not started: enter it before submitting")
-        if self._settings is None:
-            self._settings = _dump_settings()
-        parameters = self._optimize_futures(parameters)
+        parameters = _with_dask_futures(parameters)
         task_run_id = uuid4()
         inputs = _inputs(parameters, dependencies or {})
         call = {
             "task": task,
             "task_run_id": task_run_id,
             "parameters": parameters,
-            "wait_for": self._optimize_futures(list(wait_for or ())),
+            "wait_for": _with_dask_futures(list(wait_for or ())),
             "dependencies": inputs,
-            "context": _dump_context(task, task_run_id, inputs),
+            "context": dump_context(task, task_run_id, inputs),
             "return_type": "state",
         }
+        future = self._live.submit(call, key=f"{task.name}-{task_run_id}")
+        # Where the inputs of a task that gets this future are looked for.
+        future.task_run_id = task_run_id
+        return PrefectDaskFuture(wrapped_future=future, task_run_id=task_run_id)
+
+
+class _Live:
+    """What exists between enter and exit: the cluster's client, from the first task on."""
+
+    def __init__(self, cluster: Cluster, at_once: int | None) -> None:
+        self.stack = ExitStack()
+        self._cluster = cluster
+        self._slots = BoundedSemaphore(at_once) if at_once else None
+        self._client: distributed.Client | None = None
+        self._settings = b""
+
+    def submit(self, call: dict[str, Any], key: str) -> Any:  # noqa: ANN401 - a future with an attribute
+        client = self._connected()
         # The cluster is others' as well: what exceeds the bound waits here, and not in their queue.
         if self._slots:
             self._slots.acquire()
-        future = self.client.submit(  # type: ignore[no-untyped-call]  # prefect-dask's is untyped
-            run_task, self._settings, call, key=f"{task.name}-{task_run_id}"
-        )
-        # Where the inputs of a task that gets this future are looked for.
-        future.task_run_id = task_run_id
+        future: Any = client.submit(run_task, self._settings, call, key=key)
         if self._slots:
             slots = self._slots
             future.add_done_callback(lambda _: slots.release())
-        return PrefectDaskFuture(wrapped_future=future, task_run_id=task_run_id)
+        return future
 
-    def _optimize_futures(self, expr: Any) -> Any:  # noqa: ANN401 - as the base has it
-        """Replace Prefect's futures by Dask's, as the base does, but not inside of quotes."""
+    def _connected(self) -> distributed.Client:
+        if self._client is None:
+            self._settings = _dump_settings()
+            cluster = self.stack.enter_context(self._cluster())
+            made = distributed.Client(cluster, set_as_default=False)  # type: ignore[no-untyped-call]  # as above
+            self._client = self.stack.enter_context(made)
+        return self._client
 
-        def visit(found: object) -> object:
-            if isinstance(found, quote):
-                raise StopVisiting
-            return found.wrapped_future if isinstance(found, PrefectDaskFuture) else found
 
-        return visit_collection(expr, visit_fn=visit, return_data=True)
+def _with_dask_futures(arguments: Any) -> Any:  # noqa: ANN401 - of any shape, and given back in it
+    """Replace Prefect's futures by Dask's, which its scheduler waits for, but not inside quotes."""
+
+    def visit(found: object) -> object:
+        if isinstance(found, quote):
+            raise StopVisiting
+        return found.wrapped_future if isinstance(found, PrefectDaskFuture) else found
+
+    return visit_collection(arguments, visit_fn=visit, return_data=True)
 
 
 def run_task(settings: bytes, call: dict[str, Any]) -> State[Any]:
@@ -204,8 +226,8 @@ def run_task(settings: bytes, call: dict[str, Any]) -> State[Any]:
 def _run_task(settings: bytes, call: dict[str, Any]) -> State[Any]:
     # Set, not entered: a context can't be entered by two threads, and a worker may have several.
     standing_settings, standing_client = _standing_contexts(settings)
-    SettingsContext.__var__.set(standing_settings)
-    SyncClientContext.__var__.set(standing_client)
+    use_context(standing_settings)
+    use_context(standing_client)
     if call["task"].isasync:
         return cast(State[Any], asyncio.run(run_task_async(**call)))
     return cast(State[Any], run_task_sync(**call))
@@ -245,38 +267,3 @@ def _inputs(
         | known.get(name, set())
         for name, value in parameters.items()
     }
-
-
-def _dump_context(
-    task: Task[..., Any], task_run_id: UUID, inputs: dict[str, set[RunInput]]
-) -> dict[str, Any]:
-    """What `prefect.context.serialize_context` gives, but for what costs most.
-
-    That is the settings, and the flow's function: it is pickled by value for each task run, with
-    all that it refers to as a closure, such as the batches of all of them.
-    """
-    flow_run, task_run = EngineContext.get(), TaskRunContext.get()
-    deployment = _deployment_id.get()
-    assets = AssetContext.from_task_and_inputs(task, task_run_id, inputs, copy_to_child_ctx=True)
-    flow_run_context = flow_run.serialize() if flow_run else {}
-    if flow_run_context:
-        flow_run_context["flow"] = _without_function(flow_run_context["flow"])
-    return {
-        "flow_run_context": flow_run_context,
-        "task_run_context": task_run.serialize() if task_run else {},
-        "tags_context": TagsContext.get().serialize(),
-        "settings_context": {},
-        "asset_context": assets.serialize(),
-        "deployment_id": str(deployment) if deployment else None,
-        "deployment_parameters": _deployment_parameters.get(),
-    }
-
-
-def _without_function(flow: Flow[..., Any]) -> Flow[..., Any]:
-    light = copy(flow)
-    light.fn = light.__wrapped__ = _no_function  # type: ignore[attr-defined]  # functools sets it
-    return light
-
-
-def _no_function() -> None:
-    """Stands for the function of a flow, which no task calls."""

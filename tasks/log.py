@@ -4,6 +4,7 @@ import logging
 
 from imgur_mirror.settings import BadSettings
 from imgur_mirror.store import StoreError
+from runners.prefect_internals import is_end_of_run
 
 __all__ = ["drop_lines_of"]
 
@@ -18,8 +19,8 @@ def drop_lines_of(name: str) -> None:
         if getattr(record, "task_name", None) != name:
             return True
         # The engine logs the error, with its traceback, in a record of its own before.
-        is_end = record.getMessage().startswith("Finished in state")
-        return record.levelno > logging.INFO and not is_end and not _is_foreseen(record)
+        is_news = record.levelno > logging.INFO and not is_end_of_run(record)
+        return is_news and not _is_foreseen(record)
 
     logging.getLogger("prefect.task_runs").addFilter(is_worth_a_line)
 

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent
 BELOW = {
     "deployments": {"flows", "tasks", "standin"},
     "flows": {"tasks", "runners", "imgur_mirror"},
-    "tasks": {"imgur_mirror"},
+    "tasks": {"imgur_mirror", "runners.prefect_internals"},
     "runners": {"imgur_mirror.models"},
     "imgur_mirror": set(),
     # It imports nothing of ours, so that a shared mistake cannot hide.
@@ -209,6 +209,44 @@ def test_private_names_stay_in_their_package(package):
         if not f"{dotted(path)}.".startswith(f"{package_of_private(name)}.")
     ]
     assert wrong == []
+
+
+INTERNALS = ("runners/prefect_internals.py", "runners/dask_internals.py")
+
+OTHERS = {"prefect", "prefect_dask", "dask", "distributed"}
+
+# A dunder that is for all to use, and private names that are not.
+OPEN = re.compile(r"__(all|class|context|dict|doc|enter|exit|getitem|init|name|reduce)__")
+KNOWN = {"os._exit", "_replace"}
+
+
+def private_names(path):
+    """What a file uses of Prefect and Dask that begins with an underscore, as far as one sees."""
+    for name in imports(path):
+        if top(name) in OTHERS and re.search(r"\._", name):
+            yield name
+    if not {top(name) for name in imports(path)} & OTHERS:
+        return
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if not isinstance(node, ast.Attribute) or not node.attr.startswith("_"):
+            continue
+        owner = ast.unparse(node.value)
+        ours = owner.split(".")[0] in ("self", "cls") and owner.count(".") < 2
+        if not (ours or OPEN.fullmatch(node.attr) or {node.attr, f"{owner}.{node.attr}"} & KNOWN):
+            yield f"{owner}.{node.attr}"
+
+
+def test_what_is_private_to_prefect_and_dask_stands_in_one_module_each():
+    found = {
+        f"{path.relative_to(ROOT)} uses {name}"
+        for package in BELOW
+        for path in modules(package)
+        if str(path.relative_to(ROOT)) not in INTERNALS
+        for name in private_names(path)
+    }
+    assert found == set()
+    # The rule would see one.
+    assert [*private_names(ROOT / INTERNALS[0])]
 
 
 def test_the_values_stand_on_nothing():

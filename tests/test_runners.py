@@ -3,17 +3,13 @@
 import asyncio
 import concurrent.futures
 import functools
-import inspect
-import logging
 import os
 import signal
 import subprocess
 import sys
 import threading
 from contextlib import asynccontextmanager
-from multiprocessing import forkserver
 
-import cloudpickle
 import psutil
 import pytest
 from prefect import Flow, flow, runtime, tags, task, unmapped
@@ -21,7 +17,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowFilter
 from prefect.client.schemas.sorting import TaskRunSort
-from prefect.context import FlowRunContext, SettingsContext, serialize_context
+from prefect.context import FlowRunContext, SettingsContext
 from prefect.exceptions import UnfinishedRun
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.task_runners import ThreadPoolTaskRunner
@@ -29,7 +25,6 @@ from prefect.utilities.annotations import quote
 
 from imgur_mirror.models import Strategy, Timings
 from runners import AsyncTaskRunner, task_runner
-from runners.forkserver import start_forkserver
 from tests.support.processes import PROJECT, python
 from tests.support.tasks import standing
 from tests.support.waiting import LONG, eventually
@@ -497,62 +492,6 @@ class TestDask:
         assert "distributed" not in error
         assert eventually(lambda: members(process.pid) == [])
 
-    def test_a_heartbeat_after_the_end_of_a_run_is_not_logged(self, caplog):
-        """Fails when a new distributed words it otherwise: mend `_is_no_late_heartbeat`."""
-        from distributed import worker
-
-        import runners.dask  # noqa: F401 - it sets the filter
-
-        said = "Failed to communicate with scheduler during heartbeat."
-        assert said in inspect.getsource(worker)
-        logging.getLogger("distributed.worker").error(said)
-        logging.getLogger("distributed.worker").error("something else")
-        assert caplog.messages == ["something else"]
-
-    def test_context_is_what_prefect_sends_but_for_the_settings(self):
-        """Fails when a new Prefect sends more, or names it otherwise: mend `_dump_context`."""
-        from uuid import uuid4
-
-        from runners.dask import _dump_context
-
-        @task(cache_policy=NO_CACHE)
-        def compare(_):
-            identity = uuid4()
-            kwargs = {"task": compare, "task_run_id": identity, "task_inputs": {}}
-            theirs = serialize_context(asset_ctx_kwargs=kwargs | {"copy_to_child_ctx": True})
-            return theirs, _dump_context(compare, identity, {})
-
-        @flow
-        def comparing():
-            with tags("album"):
-                return compare(1)
-
-        theirs, ours = comparing()
-        assert theirs.pop("settings_context")
-        assert ours.pop("settings_context") == {}
-        sent, whole = (context["flow_run_context"].pop("flow") for context in (ours, theirs))
-        assert (sent.name, sent.task_runner) == (whole.name, whole.task_runner)
-        assert theirs == ours
-
-    def test_what_a_flow_refers_to_is_not_sent_with_each_of_its_tasks(self):
-        """A flow that is made in a function may refer to all that its tasks download."""
-        from uuid import uuid4
-
-        from runners.dask import _dump_context
-
-        everything = os.urandom(1 << 20)
-
-        @task(cache_policy=NO_CACHE)
-        def nothing():
-            pass
-
-        @flow
-        def referring():
-            return len(everything), len(cloudpickle.dumps(_dump_context(nothing, uuid4(), {})))
-
-        referred, sent = referring()
-        assert sent < referred / 10
-
     def test_contexts_are_where_the_worker_puts_them(self):
         from runners.dask import _dump_settings, _standing_contexts
 
@@ -562,23 +501,13 @@ class TestDask:
             settings.__enter__()
         assert client.client._client.is_closed is False
 
-    def test_workers_are_forked_from_what_imported_prefect_for_them(self):
-        def body():
-            return {worker["parent"] for worker in standing.map(["PATH"] * 4).result()}
-
-        start_forkserver()
-        server = forkserver._forkserver._forkserver_pid
-        assert self.run(body, workers=2) == {server}
-        start_forkserver()
-        assert forkserver._forkserver._forkserver_pid == server
-
     def test_a_cluster_that_does_not_start_is_told_to_who_wants_it(self):
         from runners.dask import LeanDaskTaskRunner
 
         def no_cluster():
             raise OSError("no more processes")
 
-        runner = LeanDaskTaskRunner(cluster_class=no_cluster)
+        runner = LeanDaskTaskRunner(no_cluster)
         with pytest.raises(OSError, match="no more processes"), runner:
             runner.submit(give, {"value": 1})
 

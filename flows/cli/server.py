@@ -22,11 +22,11 @@ from typing import IO
 import httpx
 from prefect.context import refresh_global_settings_context
 from prefect.events.worker import EventsWorker
-from prefect.logging.handlers import APILogWorker
 from prefect.settings import PREFECT_API_URL, get_current_settings
 
 from flows.cli.server_check import ServerError, WrongServer, check_server
 from flows.cli.server_files import ServerFiles, try_lock
+from runners.prefect_internals import send_last_records
 
 __all__ = [
     "PROJECT",
@@ -105,8 +105,7 @@ def prefect_server(home: Path, port: int | None = None) -> Iterator[str]:
                     yield url
                 finally:
                     # Send the last logs and events while the server still runs.
-                    APILogWorker.drain_all(timeout=5)
-                    EventsWorker.drain_all(timeout=5)
+                    send_last_records(seconds=5)
         finally:
             _leave(started, users, signal.SIGTERM, 20)
             _servers.remove((started, users))

@@ -1,8 +1,8 @@
 """The heartbeat of a flow run, without which the server takes its process for dead.
 
 Prefect's own thread for it sleeps in whole seconds, and each flow and subflow waits for its end, up
-to a second (`_send_heartbeats` in prefect 3.8.8). Where this project calls a flow itself, a thread
-that ends at once sends the same events; under a worker Prefect sends them.
+to a second. Where this project calls a flow itself, from the command line or as one album of a
+list, a thread that ends at once sends the same events; under a worker Prefect sends them.
 """
 
 from collections.abc import Iterator
@@ -10,6 +10,7 @@ from contextlib import contextmanager, nullcontext
 from contextvars import copy_context
 from threading import Event, Thread
 
+from prefect.client.schemas.objects import FlowRun
 from prefect.context import FlowRunContext
 from prefect.events import emit_event
 from prefect.settings import (
@@ -18,9 +19,9 @@ from prefect.settings import (
     temporary_settings,
 )
 
-__all__ = ["HEARTBEAT", "LEFT", "heartbeat", "own_heartbeats"]
+from runners.prefect_internals import HEARTBEAT, emit_heartbeat
 
-HEARTBEAT = "prefect.flow-run.heartbeat"
+__all__ = ["HEARTBEAT", "LEFT", "heartbeat", "own_heartbeats"]
 
 LEFT = "imgur-mirror.flow-run.left"
 """A flow run was left: it ended, or its process does and it waits to be resumed.
@@ -57,19 +58,19 @@ def heartbeat() -> Iterator[None]:
     }
     sent_by_prefect = get_current_settings().flows.heartbeat_frequency is not None
     try:
-        with nullcontext() if sent_by_prefect else _beating(resource):
+        with nullcontext() if sent_by_prefect else _beating(run):
             yield
     finally:
         emit_event(LEFT, resource)
 
 
 @contextmanager
-def _beating(resource: dict[str, str]) -> Iterator[None]:
+def _beating(run: FlowRun) -> Iterator[None]:
     ended = Event()
 
     def beat() -> None:
         while True:
-            emit_event(HEARTBEAT, resource)
+            emit_heartbeat(run)
             if ended.wait(HEARTBEAT_SECONDS):
                 return
 

@@ -19,6 +19,7 @@ from imgur_mirror.api import ApiError, BadAddress
 from imgur_mirror.models import Mirrored
 from imgur_mirror.settings import BadSettings
 from imgur_mirror.store import StoreError
+from runners.prefect_internals import is_about_hook, is_end_of_run, is_unexpected_end
 
 __all__ = ["IS_LAST", "Incomplete", "mirror_flow"]
 
@@ -107,14 +108,11 @@ def _log_why(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None
 
 def _is_news(record: logging.LogRecord) -> bool:
     """Drop what `_log_why` says: the engine's last state of a failure, and its traceback."""
-    message = record.getMessage()
-    if message.startswith(("Running hook '_log_why'", "Hook '_log_why' finished")):
-        return False
-    if message.startswith("Finished in state Failed("):
+    if is_about_hook(record, _log_why.__name__) or is_end_of_run(record, "Failed("):
         return False
     error = record.exc_info[1] if record.exc_info else None
     returned = isinstance(error, (*EXPECTED, FailedRun))
-    return not (returned and message.startswith("Engine execution"))
+    return not (returned and is_unexpected_end(record))
 
 
 logging.getLogger("prefect.flow_runs").addFilter(_is_news)
