@@ -1,13 +1,10 @@
-"""The downloads of one plan, as a subflow under the task runner of a strategy."""
+"""The downloads of one plan, under the task runner of a strategy."""
 
-from collections.abc import Sequence
 from typing import Any
 
-from prefect.flows import flow
 from prefect.futures import PrefectFuture
-from prefect.utilities.annotations import quote, unmapped
+from prefect.utilities.annotations import unmapped
 
-from flows.support.heartbeat import heartbeat, own_heartbeats
 from flows.support.runner import downloading_runner
 from imgur_mirror.download import Batch, together
 from imgur_mirror.download.plan import Plan
@@ -32,6 +29,9 @@ def download_images(
 ) -> tuple[Download, ...]:
     """Run the downloads of a plan, over `workers` connections at once, and give every outcome.
 
+    The task runs belong to the flow run that calls this. Its own task runner is chosen before its
+    parameters are known, so the strategy's is entered here.
+
     Raises:
         BadSettings: where the cluster at the scheduler's address cannot be used, or the limit.
     """
@@ -39,43 +39,14 @@ def download_images(
     connections = connections_each(runner)
     limit, wire = limited(wire, workers, connections)
     batches = together(plan.batches, connections)
-
-    # Made anew each time, for its task runner. Prefect visits every field of a flow's result and
-    # stores its parameters: so the rows are quoted, and the batches are no parameter.
-    @flow(
-        name="download-images",
-        flow_run_name="{strategy}",
-        task_runner=runner,
-        validate_parameters=False,
-    )
-    def downloading(
-        plan: str,  # noqa: ARG001 - shown with the run
-        folder: AlbumFolder,
-        wire: Wire,
-        strategy: Strategy,
-        options: FetchOptions,
-    ) -> quote:
-        return quote(_download_batches(batches, folder, wire, strategy, options))
-
-    with own_heartbeats():
-        rows: tuple[Download, ...] = downloading(
-            str(plan), folder, wire, strategy, FetchOptions(connections, limit)
-        ).unquote()
-        return rows
-
-
-def _download_batches(
-    batches: Sequence[Batch],
-    folder: AlbumFolder,
-    wire: Wire,
-    strategy: Strategy,
-    options: FetchOptions,
-) -> tuple[Download, ...]:
-    task = download_task(strategy, wire)
-    with heartbeat():
-        futures = task.map(
-            [*map(quoted, batches)], unmapped(folder), unmapped(wire), unmapped(options)
-        )
+    parameters = {
+        "batch": [*map(quoted, batches)],
+        "folder": unmapped(folder),
+        "wire": unmapped(wire),
+        "options": unmapped(FetchOptions(connections, limit)),
+    }
+    with runner:
+        futures = runner.map(download_task(strategy, wire), parameters)
         return tuple(
             row
             for batch, future in zip(batches, futures, strict=True)

@@ -7,13 +7,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from prefect import flow, runtime
+from prefect import runtime
 from prefect.client.schemas.objects import State
 from prefect.futures import PrefectFuture
 from prefect.states import Completed, Failed
 
 from flows.support.connection_plan import plan_connections
-from flows.support.heartbeat import heartbeat, own_heartbeats
 from flows.support.mirror_flow import mirror_flow
 from flows.support.parameters import JobName, ShardSize, SourceAddress, Workers
 from flows.support.progress import ProgressArtifact
@@ -32,7 +31,7 @@ from imgur_mirror.bulk import (
 )
 from imgur_mirror.bulk.summary import job_headline, job_lacks
 from imgur_mirror.models import Strategy
-from imgur_mirror.settings import Settings, Wire, read_settings
+from imgur_mirror.settings import Settings, read_settings
 from tasks.artifact_key import artifact_key
 from tasks.images import FetchOptions
 from tasks.limit import limited
@@ -55,6 +54,11 @@ class Cut:
     def is_one_shard(self) -> bool:
         """Tell whether it is one shard altogether."""
         return sum(1 for _ in islice(self.shards(), 2)) == 1
+
+    @property
+    def names_images(self) -> bool:
+        """Whether a bare id is an image's, by the name of its column; an album's otherwise."""
+        return self.source.column.strip().lower() in ("image", "images")
 
 
 def _run_name() -> str:
@@ -114,26 +118,22 @@ def _mirror(
     """
     runner, plan = plan_connections(strategy, workers, one_shard, settings)
     limit, wire = limited(settings.wire, workers, plan.connections_each)
-    options = FetchOptions(plan.connections, limit)
-    shards_flow = _mirror_shards.with_options(task_runner=runner)
-    with own_heartbeats():
-        return shards_flow(cut, job, wire, strategy, options, plan.submitted)
-
-
-@flow(name="mirror-shards", flow_run_name="{strategy}", validate_parameters=False)
-def _mirror_shards(
-    cut: Cut, job: Job, wire: Wire, strategy: Strategy, options: FetchOptions, most: int
-) -> JobResult:
     task = shard_task(strategy, wire)
-    images = cut.source.column.strip().lower() in ("image", "images")
-    bare = Kind.IMAGE if images else Kind.ALBUM
+    every = {
+        "job": job,
+        "wire": wire,
+        "bare": Kind.IMAGE if cut.names_images else Kind.ALBUM,
+        "strategy": strategy,
+        "options": FetchOptions(plan.connections, limit),
+    }
 
     def submit(shard: Shard) -> PrefectFuture[Any]:
-        return task.submit(shard, job, wire, bare, strategy, options)
+        future: PrefectFuture[Any] = runner.submit(task, {"shard": shard, **every})
+        return future
 
     artifact = ProgressArtifact(f"many-{artifact_key(job.name)}")
-    with heartbeat():
-        return ShardQueue(job, submit, most, artifact).run(cut.shards())
+    with runner:
+        return ShardQueue(job, submit, plan.submitted, artifact).run(cut.shards())
 
 
 def _state(result: JobResult, skip_foreign: bool) -> State[Any]:

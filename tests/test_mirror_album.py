@@ -16,7 +16,7 @@ from tasks.artifact_key import artifact_key
 from tests.support.albums import manifest, stored, without_times
 from tests.support.cases import listing
 from tests.support.imgur import contents, fault, images_served, new_album, put
-from tests.support.prefect_api import artifact, filtered
+from tests.support.prefect_api import artifact, filtered, read
 from tests.support.waiting import LONG, eventually
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
@@ -105,20 +105,27 @@ def test_a_second_run_says_that_nothing_is_new(imgur, downloads, prefect_server)
     assert "nothing new, all 3 images are there" in artifact(f"mirror-{artifact_key(album)}")
 
 
-def test_prefect_keeps_the_summary_of_a_plan_and_not_its_images(imgur, downloads, prefect_server):
+@pytest.mark.parametrize("strategy", Strategy)
+def test_the_downloads_are_task_runs_of_the_albums_own_run(
+    strategy, imgur, downloads, prefect_server
+):
+    """One flow run an album, whose graph in the UI has all of it, and no image as a parameter."""
     album = new_album(imgur, count=3, bytes=3000)
-    mirror_album(album)
+    state = mirror_album(album, strategy, 2, return_state=True)
 
-    runs = filtered(
-        prefect_server,
-        "flow_runs",
-        flows={"name": {"any_": ["download-images"]}},
-        sort="START_TIME_DESC",
-    )
-    (kept,) = (run["parameters"] for run in runs if album in json.dumps(run["parameters"]))
-    summary = "3 images to fetch (0.0 MB by the API's sizes) in 3 task runs, 0 settled"
-    assert kept["plan"] == summary
-    assert not any(name in json.dumps(kept) for name in contents(imgur, album))
+    run = str(state.state_details.flow_run_id)
+    wanted = {*contents(imgur, album), album, f"publish {album}"}
+
+    def names() -> set[str]:
+        found = filtered(prefect_server, "task_runs", flow_runs={"id": {"any_": [run]}})
+        return {run["name"] for run in found}
+
+    # The server writes task runs down late.
+    assert eventually(lambda: names() == wanted), names()
+    below = {"parent_flow_run_id": {"any_": [run]}}
+    assert filtered(prefect_server, "flow_runs", flow_runs=below) == []
+    kept = json.dumps(read(f"{prefect_server}/flow_runs/{run}")["parameters"])
+    assert not any(name in kept for name in contents(imgur, album))
 
 
 def test_an_album_of_more_images_than_task_runs(imgur, downloads, monkeypatch):
@@ -151,22 +158,13 @@ def test_one_failed_image_fails_the_flow_and_stops_no_other(imgur, downloads):
     assert set(stored(downloads / album)) == set(contents(imgur, album)) - {name}
 
 
-def test_the_runs_are_named_and_recorded(imgur, downloads, prefect_server):
-    """A readable name for the flow run, its subflow and each task run, kept by the server."""
-    album = new_album(imgur, count=3, bytes=3000)
+def test_a_run_is_named_after_its_album_and_strategy(imgur, downloads):
+    album = new_album(imgur, count=1, bytes=3000)
     state = mirror_album(f"https://imgur.com/a/{album}", Strategy.THREADS, 2, return_state=True)
 
     with get_client(sync_client=True) as client:
         run = client.read_flow_run(state.state_details.flow_run_id)
     assert run.name == f"{album} · threads"
-    expected = {*contents(imgur, album), album, f"publish {album}"}
-
-    def names() -> set[str]:
-        found = filtered(prefect_server, "task_runs", sort="EXPECTED_START_TIME_DESC")
-        return {run["name"] for run in found}
-
-    # The server writes task runs down late.
-    assert eventually(lambda: expected <= names()), expected - names()
 
 
 FETCH_THEN_FIND_NOTHING_NEW = """
