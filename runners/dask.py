@@ -50,6 +50,9 @@ CONFIG = {
     "distributed.admin.tick.interval": "1s",
 }
 
+STOP_SECONDS = 0.5
+"""For a worker to end by itself when its run is told to stop, before it is killed."""
+
 # Prefect's own would arrive with its value in a tuple.
 copyreg.pickle(quote, lambda quoted: (quote, (quoted.unquote(),)))
 
@@ -91,7 +94,17 @@ def local_cluster(n_workers: int) -> Iterator[distributed.LocalCluster]:
             env=dict(os.environ),
         ) as cluster,
     ):
-        yield cluster
+        try:
+            yield cluster
+        except BaseException:
+            cluster.sync(_stop_workers, cluster)
+            raise
+
+
+async def _stop_workers(cluster: distributed.LocalCluster) -> None:
+    """Stop workers that may be at work; as the cluster closes, it waits 4 s for such to end."""
+    stopping = (nanny.close(timeout=STOP_SECONDS) for nanny in cluster.workers.values())
+    await asyncio.gather(*stopping, return_exceptions=True)
 
 
 Cluster = Callable[[], AbstractContextManager[Any]]

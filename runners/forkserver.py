@@ -12,6 +12,8 @@ __all__ = ["start_forkserver"]
 # by then: that is what the workers will run. Flows too, since each worker runs the module that
 # `python -m` was given, with all that it imports.
 PRELOAD = (
+    # First, since a signal may come while it imports the rest.
+    "runners.process_group",
     "distributed.nanny",
     "prefect.task_engine",
     "prefect_dask",
@@ -24,7 +26,7 @@ PROJECT = ("flows", "imgur_mirror", "runners", "tasks")
 
 def start_forkserver() -> None:
     """Start it, unless it runs; does not wait for it."""
-    # distributed sets a list of its own as it first asks for a process; the server runs by then.
     loaded = (name for name in tuple(sys.modules) if name.partition(".")[0] in PROJECT)
+    # distributed sets a list of its own as it first asks for a process; the server runs by then.
     get_context("forkserver").set_forkserver_preload([*PRELOAD, *loaded])
     forkserver.ensure_running()
