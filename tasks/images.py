@@ -20,9 +20,14 @@ from tasks.retries import patient
 __all__ = ["BatchFailed", "FetchOptions", "download_task"]
 
 
-NAME = "download"
+# Unlike "download", no name that the task of someone else in this process is likely to have, whose
+# lines stay in the log.
+NAME = "download-images"
 
 drop_lines_of(NAME)
+
+# No `timeout_seconds`, here as elsewhere: Prefect can stop no thread that waits for the network.
+# Each connection, read and response has its limit (`Wire`), which holds in every strategy.
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from prefect import flow
+from prefect import flow, runtime
 from prefect.client.orchestration import get_client
 from prefect.variables import Variable
 
@@ -157,6 +157,18 @@ def test_auto_does_as_advised_and_says_so(advice, imgur, downloads):
     assert (state.result().strategy, state.result().workers) == ("threads", 4)
     assert "auto: threads with 4 workers (advised on 2020-02-02 by" in state.message
     assert run_of(state).name == f"{album} · auto: threads"
+
+
+def test_a_run_does_what_its_name_says_though_other_advice_comes_meanwhile(advice):
+    advice(THREADS.as_json())
+
+    @flow(flow_run_name=lambda: choose(Choice.AUTO, 8).name)
+    def running():
+        advice(replace(THREADS, strategy=Strategy.DASK).as_json())
+        return runtime.flow_run.name, choose(Choice.AUTO, 8).name
+
+    assert running() == ("auto: threads", "auto: threads")
+    assert choose(Choice.AUTO, 8).strategy == "dask"
 
 
 def test_workers_are_the_most_that_auto_uses(advice):

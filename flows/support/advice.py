@@ -1,7 +1,9 @@
 """The advice that comparisons leave in Prefect, and what `auto` makes of it."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
+from prefect import runtime
 from prefect.logging import get_run_logger
 from prefect.variables import Variable
 
@@ -57,7 +59,7 @@ def choose(choice: Choice, workers: int, work: Work = Work.NONE) -> Chosen:
     if choice is not Choice.AUTO:
         return Chosen(Strategy(choice), workers)
     try:
-        advice = advice_for(work, _stored())
+        advice = advice_for(work, _advice_in(_variable()))
     except BadAdvice as error:
         doubt = (
             f"the Prefect Variable {VARIABLE} cannot be used ({error}): compare the strategies"
@@ -72,14 +74,24 @@ def choose(choice: Choice, workers: int, work: Work = Work.NONE) -> Chosen:
     return _as_advised(advice, workers)
 
 
-def _stored() -> tuple[Advice, ...]:
-    """Read what comparisons have left.
+def _advice_in(value: object) -> tuple[Advice, ...]:
+    """Read what comparisons have left in the Variable, if there is one.
 
     Raises:
         BadAdvice: where that cannot be read.
     """
-    value = Variable.get(VARIABLE, default=None)
     return () if value is None else read_advice(value)
+
+
+def _variable() -> object:
+    """Read the Variable, once a flow run: its name and the run itself have to say the same."""
+    run = runtime.flow_run.id
+    return _variable_of(run) if run else Variable.get(VARIABLE, default=None)
+
+
+@lru_cache(maxsize=8)
+def _variable_of(_run: str) -> object:
+    return Variable.get(VARIABLE, default=None)
 
 
 def _as_advised(advice: Advice, workers: int) -> Chosen:
@@ -95,7 +107,11 @@ def _as_advised(advice: Advice, workers: int) -> Chosen:
 def keep_advice(advice: Advice) -> None:
     """Store advice for the runs that come, in the place of what there was for its work."""
     try:
-        others = [other for other in _stored() if other.work is not advice.work]
+        others = [
+            other
+            for other in _advice_in(Variable.get(VARIABLE, default=None))
+            if other.work is not advice.work
+        ]
     except BadAdvice:
         others = []
     stored = [one.as_json() | {"why": one.why[:MAX_REASON_LENGTH]} for one in (*others, advice)]
