@@ -214,10 +214,21 @@ class _Live:
     def _connected(self) -> distributed.Client:
         if self._client is None:
             self._settings = _dump_settings()
+            self._client = _client_of_worker()
+        if self._client is None:
             cluster = self.stack.enter_context(self._cluster())
             made = distributed.Client(cluster, set_as_default=False)  # type: ignore[no-untyped-call]  # as above
             self._client = self.stack.enter_context(made)
         return self._client
+
+
+def _client_of_worker() -> distributed.Client | None:
+    """Give the client of the worker that this runs in, if it does: a task may submit others."""
+    try:
+        distributed.get_worker()
+    except ValueError:
+        return None
+    return distributed.get_client()
 
 
 def _with_dask_futures(arguments: Any) -> Any:  # noqa: ANN401 - of any shape, and given back in it

@@ -26,7 +26,7 @@ from prefect.utilities.annotations import quote
 from imgur_mirror.models import Strategy, Timings
 from runners import AsyncTaskRunner, task_runner
 from tests.support.processes import PROJECT, python
-from tests.support.tasks import standing
+from tests.support.tasks import parent, standing
 from tests.support.waiting import LONG, eventually
 
 pytestmark = [pytest.mark.usefixtures("prefect_server"), pytest.mark.slow]
@@ -318,6 +318,43 @@ async def nothing():
     yield
 
 
+class TestThreads:
+    def test_leaving_drains(self):
+        with task_runner("threads", 2) as runner:
+            futures = [runner.submit(give, {"value": number}) for number in range(7)]
+        assert [future.result(timeout=0) for future in futures] == list(range(7))
+
+    def test_leaving_with_an_exception_waits_for_nothing(self):
+        """What has not begun is cancelled; what has, ends when it can, and is not tried again."""
+        started, gate, tries = threading.Event(), threading.Event(), []
+
+        @task(retries=2, cache_policy=NO_CACHE)
+        def failing():
+            started.set()
+            tries.append(gate.wait(LONG))
+            raise ConnectionError
+
+        with pytest.raises(ZeroDivisionError), task_runner("threads", 1) as runner:  # noqa: PT012
+            running = runner.submit(failing, {})
+            waiting = runner.submit(give, {"value": 1})
+            assert started.wait(LONG)
+            raise ZeroDivisionError
+        with pytest.raises(concurrent.futures.CancelledError):
+            waiting.result(timeout=0)
+        gate.set()
+        with pytest.raises(asyncio.CancelledError):
+            running.result(timeout=LONG)
+        assert tries == [True]
+
+    def test_usable_twice(self):
+        runner = task_runner("threads", 1)
+        for value in range(2):
+            with runner:
+                assert runner.submit(give, {"value": value}).result() == value
+        with pytest.raises(RuntimeError, match="not started"):
+            runner.submit(give, {"value": 1})
+
+
 @pytest.mark.usefixtures("threads")
 class TestLifespan:
     """The place where tasks share something."""
@@ -455,6 +492,14 @@ class TestDask:
             address = cluster.scheduler_address
             runner = task_runner("dask", 1, scheduler_address=address)
             assert [self.run(body, runner=runner) for _ in range(2)] == workers * 2
+
+    def test_a_task_may_submit_another_to_its_cluster(self):
+        def body():
+            with_child = parent.submit().result()
+            return with_child, {each["process"] for each in standing.map(["PATH"] * 4).result()}
+
+        (first, second), workers = self.run(body, workers=2)
+        assert {first, second} == workers
 
     def test_usable_twice(self):
         runner = task_runner("dask", 1)

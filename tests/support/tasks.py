@@ -7,7 +7,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL
 
-__all__ = ["standing"]
+__all__ = ["parent", "standing"]
 
 
 @task(cache_policy=NO_CACHE)
@@ -23,3 +23,9 @@ def standing(variable="PATH"):
         "api": PREFECT_API_URL.value(),
         "variable": os.environ.get(variable),
     }
+
+
+@task(cache_policy=NO_CACHE)
+def parent():
+    """Its process, and that of a task which it submits."""
+    return os.getpid(), standing.submit().result()["process"]
