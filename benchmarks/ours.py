@@ -49,7 +49,7 @@ def mirror(call: Call) -> dict[str, float]:
 
 @flow(name="benchmark", validate_parameters=False)
 def downloads(call: Call) -> dict[str, float]:
-    """Time the subflow of the downloads, with the start and the end of its task runner."""
+    """Time the downloads, with the start and the end of their task runner."""
     settings = read_settings()
     album = fetch_album(parse_address(call.album), settings.access)
     with album_folder(str(call.folder), album.id).start_run() as folder:
