@@ -215,8 +215,8 @@ INTERNALS = ("runners/prefect_internals.py", "runners/dask_internals.py")
 
 OTHERS = {"prefect", "prefect_dask", "dask", "distributed"}
 
-# A dunder that is for all to use, and private names that are not.
-OPEN = re.compile(r"__(all|class|context|dict|doc|enter|exit|getitem|init|name|reduce)__")
+# Python's own names are for all to use, but not the variable that Prefect's contexts have.
+OPEN = re.compile(r"__(?!var__)\w+__")
 KNOWN = {"os._exit", "_replace"}
 
 
