@@ -33,9 +33,12 @@ class Served(RunnerDeployment):
 
     @classmethod
     def of(cls, entry: Entry) -> "Served":
-        served = cls(name=entry.name, flow_name=entry.flow.name)
-        served._entry = entry
-        return served
+        return cls(name=entry.name, flow_name=entry.flow.name).written(entry)
+
+    def written(self, entry: Entry) -> "Served":
+        """Give the deployment, which is now as prefect.yaml has it."""
+        self._entry = entry
+        return self
 
     async def aapply(
         self,
