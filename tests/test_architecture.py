@@ -32,8 +32,9 @@ LIBRARY = {
     "http": VALUES,
     "api": {*VALUES, "http"},
     "store": {*VALUES, "http"},
-    "download": {*VALUES, "http", "api", "store"},
-    "report": {*VALUES, "http", "api", "store"},
+    "pictures": VALUES,
+    "download": {*VALUES, "http", "api", "store", "pictures"},
+    "report": {*VALUES, "http", "api", "store", "pictures"},
     "compare": {*VALUES, "report"},
     "bulk": {*VALUES, "http", "api", "store", "download", "report"},
 }
