@@ -76,6 +76,7 @@ def _lost(batch: Batch, error: Exception, folder: AlbumFolder) -> tuple[Download
         *whole_instead,
         *(
             known.get((piece.image.id, piece.offset))
+            or piece.stored
             or Download(
                 id=piece.image.id,
                 name=piece.image.name,

@@ -13,7 +13,7 @@ from flows.support.mirror_flow import Incomplete, mirror_flow
 from flows.support.mirroring import mirror
 from flows.support.parameters import AlbumAddress, Choice, Workers
 from flows.support.run_name import album_name
-from imgur_mirror.models import Mirrored
+from imgur_mirror.models import Mirrored, Work
 from imgur_mirror.report import mirror_headline, missing_text
 from imgur_mirror.settings import read_settings
 from imgur_mirror.store import album_folder
@@ -34,6 +34,7 @@ def mirror_album(
     workers: Workers = 16,
     downloads: str = "",
     verify: bool = False,
+    work: Work = Work.NONE,
 ) -> Mirrored | State[Any]:
     """Copy one album to the store, and say how long it took.
 
@@ -44,13 +45,15 @@ def mirror_album(
         downloads: The folder or address (s3://bucket/mirror) for all albums; empty for the
             setting IMGUR_DOWNLOADS.
         verify: Read back every stored file, and fetch again what is damaged or missing.
+        work: What each image's task computes from it as well: a thumbnail, in C code that lets go
+            of Python's lock; a BlurHash, in Python, which holds it; or nothing.
     """
     settings = read_settings()
     chosen = choose(strategy, workers).announce()
     root = downloads or settings.downloads
     listing = listing_at(album, root, settings)
     folder = album_folder(root, listing.id)
-    mirrored = mirror(listing, folder, chosen.strategy, chosen.workers, settings, verify)
+    mirrored = mirror(listing, folder, chosen.strategy, chosen.workers, settings, verify, work)
     # Imported where it is used: it needs all that reports are made with.
     from tasks.publish import publish_mirror
 

@@ -19,7 +19,7 @@ from flows.support.mirror_flow import Incomplete, mirror_flow
 from flows.support.mirroring import one_pace
 from flows.support.parameters import AlbumAddress, Choice, Limit, Workers
 from imgur_mirror.api import Address, AlbumNotFound, BadCredentials, Listed, RateLimited
-from imgur_mirror.models import AlbumResult, Mirrored
+from imgur_mirror.models import AlbumResult, Mirrored, Work
 from imgur_mirror.report import summary_headline, summary_text
 from imgur_mirror.settings import BadSettings, Settings, read_settings
 from tasks.album import fetch_collection
@@ -46,6 +46,7 @@ def mirror_albums(
     downloads: str = "",
     verify: bool = False,
     limit: Limit = 0,
+    work: Work = Work.NONE,
 ) -> tuple[AlbumResult, ...] | State[Any]:
     """Copy several albums to the store, one after another, each as a run of its own.
 
@@ -61,13 +62,16 @@ def mirror_albums(
         verify: Read back every stored file, and fetch again what is damaged or missing.
         limit: How many posts of each collection are taken, newest first where its address has no
             other order; 0 for all, and for 100 of a tag, a subreddit or a search.
+        work: What each image's task computes from it as well: a thumbnail, in C code that lets go
+            of Python's lock; a BlurHash, in Python, which holds it; or nothing.
     """
     settings = read_settings()
     wanted = albums or _albums_of_variable()
     chosen = choose(strategy, workers).announce()
+    one = partial(_mirror_one, chosen=chosen, downloads=downloads, verify=verify, work=work)
     stream = AlbumStream(wanted, partial(_fetch, settings=settings), limit)
     with own_heartbeats(), one_pace(downloads or settings.downloads):
-        runs = tuple(_mirror_each(stream, chosen, downloads, verify))
+        runs = tuple(_mirror_each(stream, one))
     results = tuple(run.result for run in runs)
     publish_summary(results)
     if any(result.error for result in results):
@@ -92,23 +96,25 @@ def _fetch(collection: Address, limit: int, settings: Settings) -> Listed:
 
 
 def _mirror_each(
-    stream: AlbumStream, chosen: Chosen, downloads: str, verify: bool
+    stream: AlbumStream, one: Callable[[Wanted], AlbumRun]
 ) -> Iterator[AlbumRun]:
     """Mirror one album after another. The failure of one stops no other; only spent credits do."""
     for each in stream:
-        run = _mirror_one(each, chosen, downloads, verify) if isinstance(each, Wanted) else each
+        run = one(each) if isinstance(each, Wanted) else each
         if isinstance(run.error, RateLimited):
             stream.is_limited = True
         yield run
 
 
-def _mirror_one(wanted: Wanted, chosen: Chosen, downloads: str, verify: bool) -> AlbumRun:
+def _mirror_one(
+    wanted: Wanted, chosen: Chosen, downloads: str, verify: bool, work: Work
+) -> AlbumRun:
     """Mirror one album, as a run of its own; whatever happens to it is its result."""
     album, strategy = wanted.album, Choice(chosen.strategy)
     try:
         with listed_already(wanted):
             state: State[Any] = mirror_album(
-                album, strategy, chosen.workers, downloads, verify, return_state=True
+                album, strategy, chosen.workers, downloads, verify, work, return_state=True
             )
         result = state.result(raise_on_failure=False)
     except Exception as error:  # noqa: BLE001 - Prefect's own, where it could not record the run

@@ -103,13 +103,15 @@ class ByteRange:
 
     `file_exists` says that a file lies under its name which no manifest vouches for, or of which
     the API says other things than before: the host is asked whether it has that very file
-    (`If-None-Match` with its MD5) before it is fetched.
+    (`If-None-Match` with its MD5) before it is fetched. `stored` is the outcome of an image that is
+    there already, and lacks only the work on it: nothing is asked then.
     """
 
     image: Image
     start: int = 0
     stop: int | None = None
     file_exists: bool = False
+    stored: "Download | None" = None
 
     @property
     def offset(self) -> int | None:
@@ -134,7 +136,8 @@ class Download:
 
     `work_started` is when the work on the image began, in seconds since 1970, and `work_seconds`
     what it took, both None where there was none to do; `work_error` is one sentence that says why
-    nothing could be computed, which fails no image.
+    nothing could be computed, which fails no image. `perceptual_hash` is nearly the same in
+    pictures that look the same.
 
     `copied_from` is the id of the album of the same mirror that had the file already.
     """
@@ -161,6 +164,7 @@ class Download:
     work_seconds: float | None = None
     work_error: str | None = None
     blurhash: str | None = None
+    perceptual_hash: str | None = None
     copied_from: str | None = None
 
     @property
@@ -179,7 +183,8 @@ NAMES_ON_DISK = {"range_start": "piece", "refetch_whole": "instead", "retryable"
 class Timings:
     """When a mirror's runner was started, its first request sent, its last file in place.
 
-    Seconds since 1970. A run that requested nothing has its end in all three but `began`.
+    Seconds since 1970. The end includes the work on the last image. A run that requested nothing,
+    and had no work to do, has its end in all three but `began`.
     """
 
     began: float

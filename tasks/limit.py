@@ -53,7 +53,10 @@ class Limit:
             rows = [known.get((piece.image.id, piece.offset)) for piece in pieces]
             yield (
                 replace(batch, byte_ranges=pieces),
-                sum(row is None or row.retryable for row in rows),
+                sum(
+                    piece.stored is None and (row is None or row.retryable)
+                    for piece, row in zip(pieces, rows, strict=True)
+                ),
             )
 
     def _granted(self, folder: AlbumFolder, wanted: int) -> int:

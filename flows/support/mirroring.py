@@ -11,7 +11,7 @@ from flows.download_images import download_images
 from flows.support.progress import show_progress
 from imgur_mirror.download.album_mirror import AlbumMirror, MirrorOptions
 from imgur_mirror.download.sharing import SharedImages
-from imgur_mirror.models import Album, Download, Mirrored, Strategy
+from imgur_mirror.models import Album, Download, Mirrored, Strategy, Work
 from imgur_mirror.report import fetched_line, plan_line
 from imgur_mirror.settings import Settings
 from imgur_mirror.store import AlbumFolder, albums_run
@@ -48,10 +48,12 @@ def mirror(
     workers: int,
     settings: Settings,
     verify: bool = False,
+    work: Work = Work.NONE,
 ) -> Mirrored:
     """Fetch what the folder lacks of an album, and write its manifest.
 
-    With `verify`, a file that is no longer as the manifest says counts as lacking.
+    With `verify`, a file that is no longer as the manifest says counts as lacking. `work` is done
+    on each image, also on those that were stored without it.
 
     Raises:
         StoreError: where the folder cannot be written.
@@ -64,6 +66,7 @@ def mirror(
         max_task_runs=settings.max_task_runs,
         split_bytes=settings.split_bytes,
         verify=verify,
+        work=work,
     )
     with folder.as_part_of(_larger_run.get()).start_run() as opened:
         run = AlbumMirror.prepare(album, opened, options)
@@ -77,7 +80,8 @@ def mirror(
 def _download(run: AlbumMirror, settings: Settings) -> tuple[Download, ...]:
     plan, strategy, workers = run.plan, run.options.strategy, run.options.workers
     log = get_run_logger()
-    log.info(plan_line(len(plan.settled), len(plan.images), len(plan.batches), strategy, workers))
+    counts = len(plan.settled), len(plan.images), len(plan.batches)
+    log.info(plan_line(*counts, strategy, workers, plan.stored))
     if not plan.batches:
         return ()
     with show_progress(plan, run.folder, f"{run.folder.name} · {strategy}"):

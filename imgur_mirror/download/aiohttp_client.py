@@ -71,6 +71,10 @@ async def _fetch_each(
             for attempt in run.attempts_of(byte_range, slot):
                 with run.fetching(attempt, (aiohttp.ClientError,)):
                     await _fetch(shared.session, connection, attempt, run)
+            if row := run.pending_work(byte_range):
+                # In a thread: it would keep the loop from all that the other connections receive.
+                work = asyncio.to_thread(run.work_on, row, slot)
+                await _ended(asyncio.ensure_future(work))
 
     with shared.slot() as slot:
         async with asyncio.TaskGroup() as group:

@@ -6,10 +6,11 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import Self
 
+from imgur_mirror.download.image_work import lacks_work
 from imgur_mirror.download.plan import Plan, Splitting, plan
 from imgur_mirror.download.settling import gone_but_damaged, no_pictures, settle_album, suspects
 from imgur_mirror.download.substitutes import SeenPictures
-from imgur_mirror.models import Album, Download, Mirrored, Outcome, Strategy, Timings
+from imgur_mirror.models import Album, Download, Mirrored, Outcome, Strategy, Timings, Work
 from imgur_mirror.store import AlbumFolder
 from imgur_mirror.store.manifest import Entry
 from imgur_mirror.store.respelling import respell
@@ -33,7 +34,8 @@ class MirrorOptions:
 
     Images above `split_bytes` are shared by several workers; with None each is fetched whole, and
     the byte ranges of an earlier run are not continued. With `verify`, every stored file is read,
-    and one that is no longer as the manifest says is fetched again.
+    and one that is no longer as the manifest says is fetched again. `work` is done on each image,
+    also on those that were stored without it.
     """
 
     strategy: Strategy
@@ -41,6 +43,7 @@ class MirrorOptions:
     max_task_runs: int
     split_bytes: int | None = None
     verify: bool = False
+    work: Work = Work.NONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,10 @@ class AlbumMirror:
         if options.verify:
             damaged |= folder.damaged(entries, files) | no_pictures(folder, entries, files)
         splitting = _splitting(album, folder, options)
-        todo = plan(album, entries, files, options.max_task_runs, splitting, damaged)
+        work, unworked = options.work, _unworked(entries, folder, options.work)
+        todo = plan(
+            album, entries, files, options.max_task_runs, splitting, damaged, work, unworked
+        )
         folder.sweep(image.name for image in todo.images)
         lost = _damaged_and_unlisted(album, entries.values(), damaged) if options.verify else ()
         return cls(album, folder, options, todo, damaged, lost, time.time())
@@ -94,6 +100,7 @@ class AlbumMirror:
             workers=self.options.workers,
             downloads=_with_numbered_workers(downloads),
             timings=_timings(self.began, downloads),
+            work=self.options.work,
         )
 
     def _by_image(self, rows: Iterable[Download]) -> dict[str, Download]:
@@ -120,6 +127,12 @@ class AlbumMirror:
             return replace(row, outcome=Outcome.FAILED, error=error)
         md5 = self.folder.digest(row.name)
         return replace(row, outcome=Outcome.DOWNLOADED, bytes=size, md5=md5, verified="length")
+
+
+def _unworked(entries: Mapping[str, Entry], folder: AlbumFolder, work: Work) -> set[str]:
+    """Return the ids of the images that lack work."""
+    thumbnails = folder.thumbnails.known() if work is Work.THUMBNAIL else set[str]()
+    return {key for key, entry in entries.items() if lacks_work(entry, work, thumbnails)}
 
 
 def _splitting(album: Album, folder: AlbumFolder, options: MirrorOptions) -> Splitting | None:
@@ -173,13 +186,21 @@ def _span(rows: Iterable[Download]) -> tuple[float, float] | None:
 
 
 def _timings(began: float, downloads: Iterable[Download]) -> Timings:
+    times = [
+        (row.work_started, row.work_started + (row.work_seconds or 0.0))
+        for row in downloads
+        if row.work_started is not None
+    ]
+    if (span := _span(downloads)) is not None:
+        times.append(span)
     now = time.time()
-    return Timings(began, *(_span(downloads) or (now, now)))
+    first = min((start for start, _ in times), default=now)
+    return Timings(began, first, max((end for _, end in times), default=now))
 
 
 def _with_numbered_workers(rows: Sequence[Download]) -> tuple[Download, ...]:
     """Call the workers 1, 2, … in the order in which they sent their first requests."""
-    in_order = sorted(rows, key=lambda row: row.started or 0.0)
+    in_order = sorted(rows, key=lambda row: row.started or row.work_started or 0.0)
     names = dict.fromkeys(row.worker for row in in_order if row.worker is not None)
     numbers: Mapping[str | None, str] = {name: str(n) for n, name in enumerate(names, 1)}
     return tuple(replace(row, worker=numbers.get(row.worker)) for row in rows)

@@ -10,10 +10,11 @@ from typing import Self
 from imgur_mirror.download.attempt import FetchAttempt, FetchSpec
 from imgur_mirror.download.byte_ranges import ByteRangeAttempt
 from imgur_mirror.download.errors import FAILURES, unexpected
+from imgur_mirror.download.image_work import do_work, has_work
 from imgur_mirror.download.pacing import pace_of
 from imgur_mirror.download.whole_file import WholeFileAttempt
 from imgur_mirror.http import Proxies
-from imgur_mirror.models import ByteRange, Download, Outcome
+from imgur_mirror.models import ByteRange, Download, Outcome, Work
 from imgur_mirror.settings import Wire
 from imgur_mirror.store import AlbumFolder, Outcomes, StoreAway, StoreError
 
@@ -22,10 +23,14 @@ __all__ = ["Batch", "BatchRun", "together"]
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What one task run fetches, in this order; `name` is unique in its run."""
+    """What one task run fetches, in this order, and which work it does on each image.
+
+    `name` is unique in its run.
+    """
 
     name: str
     byte_ranges: tuple[ByteRange, ...]
+    work: Work = Work.NONE
 
     def __str__(self) -> str:
         """Give the name of the task run: the first file, and how many come with it."""
@@ -37,7 +42,7 @@ class Batch:
 def together(batches: Sequence[Batch], count: int) -> tuple[Batch, ...]:
     """Merge each `count` batches into one, for a task run that has so many connections."""
     return tuple(
-        Batch(group[0].name, tuple(_in_turns(group)))
+        replace(group[0], byte_ranges=tuple(_in_turns(group)))
         for group in (batches[start : start + count] for start in range(0, len(batches), count))
     )
 
@@ -72,7 +77,9 @@ class BatchRun:
 
     def __enter__(self) -> Self:
         """Read what is known of the batch; raises `StoreAway` where the store does not answer."""
-        names = {each.image.name: each.file_exists for each in self._batch.byte_ranges}
+        # Of what only lacks its work, nothing need be known.
+        wanted = (each for each in self._batch.byte_ranges if each.stored is None)
+        names = {each.image.name: each.file_exists for each in wanted}
         try:
             state = self._folder.batch_state(self._batch.name, names)
         except StoreAway:
@@ -113,7 +120,8 @@ class BatchRun:
         self, byte_range: ByteRange, worker: str, earlier_md5: str | None = None
     ) -> FetchAttempt | None:
         last = self._rows.get(_key(byte_range))
-        if self._store_error is not None or (last is not None and not last.retryable):
+        is_done = byte_range.stored is not None or (last is not None and not last.retryable)
+        if self._store_error is not None or is_done:
             return None
         kind = WholeFileAttempt if byte_range.offset is None else ByteRangeAttempt
         try:
@@ -157,6 +165,24 @@ class BatchRun:
             self._store_error = str(also)
             self.record(self._failed(attempt.spec.byte_range))
 
+    # Work
+
+    def pending_work(self, byte_range: ByteRange) -> Download | None:
+        """Return the outcome of the range's image, if this worker is to do the work on it now.
+
+        Of an image in several ranges, that is the worker that put them together, or fetched the
+        whole instead.
+        """
+        row = self._rows.get(_key(byte_range), byte_range.stored)
+        if row is not None and row.refetch_whole:
+            row = self._rows.get((byte_range.image.id, None))
+        return row if row is not None and has_work(row, self._batch.work) else None
+
+    def work_on(self, row: Download, worker: str) -> None:
+        """Do the work on an image, and record it; blocks, and fails no image."""
+        done = do_work(row, self._folder, self._batch.work)
+        self.record(replace(done, worker=done.worker or worker))
+
     # Outcomes
 
     def record(self, download: Download) -> None:
@@ -176,7 +202,7 @@ class BatchRun:
         if self._must_store and self._store_error is not None:
             raise StoreError(self._store_error)
         ranges = self._batch.byte_ranges
-        rows = [self._rows.get(_key(one)) or self._failed(one) for one in ranges]
+        rows = [self._rows.get(_key(one)) or one.stored or self._failed(one) for one in ranges]
         split = dict.fromkeys(one.image.id for one in ranges if one.offset is not None)
         rows += [row for image in split if (row := self._rows.get((image, None)))]
         if self._store_error is not None:

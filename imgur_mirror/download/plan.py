@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from statistics import median
 
 from imgur_mirror.download.batch import Batch
-from imgur_mirror.models import Album, ByteRange, Download, Image, Outcome
+from imgur_mirror.models import Album, ByteRange, Download, Image, Outcome, Work
 from imgur_mirror.store import Entry, Resumable, missing
 
 __all__ = ["Plan", "Splitting", "plan"]
@@ -48,9 +48,15 @@ class Plan:
 
     @property
     def images(self) -> list[Image]:
-        """The images to fetch, each once."""
+        """The images to fetch or to work on, each once."""
         ranges = (each for batch in self.batches for each in batch.byte_ranges)
         return list({each.image.id: each.image for each in ranges}.values())
+
+    @property
+    def stored(self) -> int:
+        """How many of them are there already, and only lack the work on them."""
+        ranges = (each for batch in self.batches for each in batch.byte_ranges)
+        return sum(each.stored is not None for each in ranges)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +79,15 @@ def plan(
     max_task_runs: int,
     splitting: Splitting | None = None,
     damaged: Container[str] = (),
+    work: Work = Work.NONE,
+    unworked: Container[str] = (),
 ) -> Plan:
     """Divide what the store lacks into at most `max_task_runs` batches of about equal bytes.
 
     `entries` is what the manifest vouches for, by image id; `files` the bytes of each file that
-    lies in the folder, by name, and `damaged` those of them that are not to be trusted. Largest
-    first: one large image at the end of a run is what every worker but one would wait for.
+    lies in the folder, by name, and `damaged` those of them that are not to be trusted. `unworked`
+    are the ids of images that lack `work`, stored or not. Largest first: one large image at the end
+    of a run is what every worker but one would wait for.
     """
     settled: list[Download] = []
     wanted: list[ByteRange] = []
@@ -87,11 +96,14 @@ def plan(
         if image.unsafe is not None:
             settled.append(_refused(image))
         elif entry and image.name not in damaged and _is_unchanged(image, entry, files):
-            settled.append(_unchanged(entry))
+            if image.id in unworked:
+                wanted.append(ByteRange(image, file_exists=True, stored=_unchanged(entry)))
+            else:
+                settled.append(_unchanged(entry))
         else:
             wanted.append(ByteRange(image, file_exists=image.name in files))
     ranges = wanted if splitting is None else _split(wanted, splitting)
-    return Plan(_batches(ranges, max_task_runs), tuple(settled))
+    return Plan(_batches(ranges, max_task_runs, work), tuple(settled))
 
 
 def _split(wanted: Sequence[ByteRange], splitting: Splitting) -> list[ByteRange]:
@@ -145,6 +157,9 @@ def _unchanged(entry: Entry) -> Download:
         etag=entry.etag,
         type=entry.real_type,
         verified=entry.verified,
+        work_error=entry.work_error,
+        blurhash=entry.blurhash,
+        perceptual_hash=entry.perceptual_hash,
     )
 
 
@@ -154,7 +169,7 @@ def _refused(image: Image) -> Download:
     )
 
 
-def _batches(ranges: Sequence[ByteRange], max_task_runs: int) -> tuple[Batch, ...]:
+def _batches(ranges: Sequence[ByteRange], max_task_runs: int, work: Work) -> tuple[Batch, ...]:
     """Put each range, largest first, into the batch with the fewest bytes so far."""
     weighed = sorted(zip(_weights(ranges), ranges, strict=True), key=lambda each: -each[0])
     batches: list[list[ByteRange]] = [[] for _ in weighed[:max_task_runs]]
@@ -163,7 +178,7 @@ def _batches(ranges: Sequence[ByteRange], max_task_runs: int) -> tuple[Batch, ..
         total, number = lightest[0]
         batches[number].append(each)
         heapq.heapreplace(lightest, (total + weight, number))
-    return tuple(Batch(f"{number:05}", tuple(batch)) for number, batch in enumerate(batches))
+    return tuple(Batch(f"{number:05}", tuple(batch), work) for number, batch in enumerate(batches))
 
 
 def _weights(ranges: Sequence[ByteRange]) -> list[int]:

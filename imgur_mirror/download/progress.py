@@ -62,7 +62,8 @@ class Progress:
     def _take(self, row: Download) -> None:
         if row.retryable:
             return
-        self.bytes += row.received
+        # The work on an image is noted in a row of its own, after what brought the bytes.
+        self.bytes += row.received if row.work_started is None else 0
         if row.outcome is not Outcome.BYTE_RANGE:
             self._done.add(row.id)
             (self._failed.add if row.outcome is Outcome.FAILED else self._failed.discard)(row.id)

@@ -45,6 +45,8 @@ def fetch_batch(
             for attempt in run.attempts_of(byte_range, worker):
                 with run.fetching(attempt, LIBRARY_ERRORS):
                     _fetch(session, attempt, run)
+            if row := run.pending_work(byte_range):
+                run.work_on(row, worker)
         return run.outcomes()
 
 

@@ -98,6 +98,8 @@ def _refused(row: Download) -> Download:
         etag=None,
         type=None,
         verified=None,
+        blurhash=None,
+        perceptual_hash=None,
         error=BLOCKED if is_blocked(row.md5) else SUBSTITUTE,
     )
 

@@ -52,6 +52,8 @@ def decoded(file: BinaryIO) -> Image.Image:
             return _decoded(file)
         except UnidentifiedImageError as error:
             raise Undecodable(f"it is none of {', '.join(FORMATS)}") from error
+        except Image.DecompressionBombError as error:
+            raise Undecodable("its header claims too many pixels to decode") from error
         except MemoryError as error:
             raise Undecodable("it takes more memory than there is") from error
         except (Undecodable, KeyboardInterrupt):
@@ -65,7 +67,9 @@ def _decoded(file: BinaryIO) -> Image.Image:
     file.seek(0)
     with Image.open(file, formats=FORMATS) as image:
         if image.width * image.height > MAX_PIXELS:
-            raise Undecodable(f"it claims {image.width} × {image.height} pixels, too many to decode")
+            raise Undecodable(
+                f"it claims {image.width} × {image.height} pixels, too many to decode"
+            )
         if image.format in ("JPEG", "MPO"):
             _check_scans(file)
         picture: Image.Image = image

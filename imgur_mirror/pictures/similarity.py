@@ -1,7 +1,7 @@
 """Pictures that look the same, by their perceptual hashes."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -27,17 +27,26 @@ class Pair:
 
 
 def similar_pairs(hashes: Mapping[str, str]) -> list[Pair]:
-    """Find the pairs among pictures, given the hash of each by its key; the most alike first."""
-    numbers = {key: int(text, 16) for key, text in hashes.items()}
-    telling = {key: number for key, number in numbers.items() if _has_contrast(number)}
+    """Find the pairs among pictures, given the hash of each by its key; the most alike first.
+
+    Of several with the very same hash, each is paired with the first of them alone.
+    """
+    firsts: dict[int, str] = {}
+    pairs = []
+    for key, text in hashes.items():
+        number = int(text, 16)
+        if not _has_contrast(number):
+            continue
+        if (first := firsts.setdefault(number, key)) != key:
+            pairs.append(Pair(first, key, 0))
+    found = {
+        (one, other)
+        for group in _bands(firsts)
+        for one, other in combinations(group, 2)
+        if (one ^ other).bit_count() <= MAX_BITS
+    }
+    pairs += [Pair(firsts[one], firsts[other], (one ^ other).bit_count()) for one, other in found]
     order = {key: place for place, key in enumerate(hashes)}
-    found: dict[tuple[str, str], int] = {}
-    for group in _bands(telling):
-        for first, second in combinations(group, 2):
-            bits = (telling[first] ^ telling[second]).bit_count()
-            if bits <= MAX_BITS:
-                found[first, second] = bits
-    pairs = [Pair(first, second, bits) for (first, second), bits in found.items()]
     return sorted(pairs, key=lambda pair: (pair.bits, order[pair.first], order[pair.second]))
 
 
@@ -45,11 +54,11 @@ def _has_contrast(number: int) -> bool:
     return MIN_CONTRAST <= number.bit_count() <= HASH_BITS - MIN_CONTRAST
 
 
-def _bands(numbers: Mapping[str, int]) -> Iterator[list[str]]:
-    """Group the keys whose hashes are equal in one of the bands."""
+def _bands(numbers: Iterable[int]) -> Iterator[list[int]]:
+    """Group the hashes that are equal in one of the bands."""
     width = HASH_BITS // BANDS
     for band in range(BANDS):
-        groups: defaultdict[int, list[str]] = defaultdict(list)
-        for key, number in numbers.items():
-            groups[number >> band * width & (1 << width) - 1].append(key)
+        groups: defaultdict[int, list[int]] = defaultdict(list)
+        for number in numbers:
+            groups[number >> band * width & (1 << width) - 1].append(number)
         yield from (group for group in groups.values() if len(group) > 1)

@@ -1,6 +1,6 @@
 """What people look at: the reports of one album and of several, their tables and pictures.
 
-`contact_sheet` is imported by its own path: its module starts `thumbnails` as a program.
+`contact_sheet` and `near_duplicates` are imported by their own paths: they bring Pillow.
 """
 
 from imgur_mirror.report.album import (

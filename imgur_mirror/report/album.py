@@ -57,17 +57,29 @@ def mirror_headline(mirrored: Mirrored) -> str:
     return f"{plain(mirrored.album.id)}: {_result(mirrored)}"
 
 
-def plan_line(settled: int, wanted: int, task_runs: int, strategy: Strategy, workers: int) -> str:
-    """Say in one line, for the log, what a run is about to do."""
+def plan_line(
+    settled: int, wanted: int, task_runs: int, strategy: Strategy, workers: int, stored: int = 0
+) -> str:
+    """Say in one line, for the log, what a run is about to do.
+
+    Of the images `wanted`, those `stored` are there already, and lack only the work on them.
+    """
     in_album = f"listed {counted_images(settled + wanted)}"
     if not wanted:
         return f"{in_album}, nothing to fetch"
+    parts = [f"{wanted - stored} to fetch"] if wanted > stored else []
+    parts += [f"{stored} there to work on"] if stored else []
     with_workers = f"under {strategy} with {counted(workers, 'worker')}"
-    return f"{in_album}, {wanted} to fetch in {counted(task_runs, 'task run')} {with_workers}"
+    todo = f"{' and '.join(parts)} in {counted(task_runs, 'task run')}"
+    return f"{in_album}, {todo} {with_workers}"
 
 
 def fetched_line(rows: Sequence[Download]) -> str:
     """Say in one line, for the log, what a run has fetched; rows may be of byte ranges."""
+    asked_for = [row for row in rows if row.attempts or row.outcome is not Outcome.UNCHANGED]
+    if lacked := len(rows) - len(asked_for):
+        worked_on = f"worked on {counted_images(lacked)} there before"
+        return f"{fetched_line(asked_for)}, {worked_on}" if asked_for else worked_on
     starts = [row.started for row in rows if row.started is not None]
     ends = [row.finished for row in rows if row.finished is not None]
     seconds = max(ends) - min(starts) if starts and ends else 0.0

@@ -3,16 +3,18 @@
 import base64
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from html import escape as html_escape
 from urllib.parse import quote
 
-from imgur_mirror.models import Album, Image, Mirrored
+from imgur_mirror.models import Album, Download, Image, Mirrored
+from imgur_mirror.pictures.decoding import SIDE
+from imgur_mirror.pictures.placeholder import placeholder
 from imgur_mirror.report.report_folder import image_uri, read_report, write_report
 from imgur_mirror.report.svg import data_uri
 from imgur_mirror.report.tables import escape
-from imgur_mirror.report.thumbnails import SIDE, thumbnails
+from imgur_mirror.report.thumbnails import album_thumbnails
 from imgur_mirror.store import AlbumFolder
 from imgur_mirror.text import counted_images, plain
 
@@ -30,7 +32,7 @@ MAX_MARKDOWN_BYTES = 1_500_000
 COLUMNS = 4
 """Columns of the Markdown's table: as many as Prefect's UI has room for."""
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """Raised when the look of the HTML changes, so that existing files are replaced."""
 
 NAME_TILE = (
@@ -69,7 +71,10 @@ a {{ display: flex; height: {side}px; align-items: center; justify-content: cent
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """A stored image and its thumbnail as WebP; without one, the tile shows the file's name."""
+    """A stored image and its thumbnail as WebP, or its BlurHash as one.
+
+    Without either, the tile shows the file's name.
+    """
 
     image: Image
     thumbnail: bytes | None
@@ -87,22 +92,41 @@ class Sheet:
 def contact_sheet(mirrored: Mirrored, folder: AlbumFolder) -> Sheet | None:
     """Replace the HTML file, and give the sheet; None if nothing has changed since the last one.
 
-    A thumbnail that took too long is not tried again before the album changes.
+    Thumbnails are made here that no task has made. One whose turn did not come in time is not tried
+    again before the album changes.
 
     Raises:
         StoreError: if the folder cannot be read, or the file not be written.
     """
     sizes = folder.files()
     stored = [image for image in mirrored.album.images if image.name in sizes]
-    fingerprint = _fingerprint(mirrored, stored, sizes)
-    if not stored or _is_current(folder, fingerprint):
+    known = folder.thumbnails.known()
+    if not stored or _is_current(folder, _fingerprint(mirrored, stored, sizes, known)):
         return None
-    shown = stored[:MAX_TILES]
-    with folder.copies([image.name for image in shown]) as paths:
-        tiles = tuple(Tile(*each) for each in zip(shown, thumbnails(paths), strict=True))
+    rows = {row.name: row for row in mirrored.downloads}
+    shown = {image.name: image for image in stored[:MAX_TILES]}
+    made = album_thumbnails(folder, {name: sizes[name] for name in shown}, rows, known)
+    tiles = tuple(_tile(image, made.get(name), rows.get(name)) for name, image in shown.items())
+    known |= {row.md5 for name in made if (row := rows.get(name)) and row.md5}
     sheet = Sheet(mirrored.album, tiles, len(stored) - len(tiles))
+    fingerprint = _fingerprint(mirrored, stored, sizes, known)
     write_report(folder, CONTACT_SHEET, sheet_html(sheet, folder, fingerprint))
+    _sweep(folder, known, mirrored)
     return sheet
+
+
+def _tile(image: Image, thumbnail: bytes | None, row: Download | None) -> Tile:
+    if thumbnail is None and row is not None and row.blurhash is not None:
+        thumbnail = placeholder(row.blurhash, image.width or 4, image.height or 3)
+    return Tile(image, thumbnail)
+
+
+def _sweep(folder: AlbumFolder, known: Collection[str], mirrored: Mirrored) -> None:
+    """Remove the thumbnails of images that were replaced."""
+    digests = {row.md5 for row in mirrored.downloads}
+    # Of an image that failed, or is gone, the digest of the file that was kept is not known here.
+    if None not in digests:
+        folder.thumbnails.remove([md5 for md5 in known if md5 not in digests])
 
 
 def _is_current(folder: AlbumFolder, fingerprint: str) -> bool:
@@ -110,14 +134,24 @@ def _is_current(folder: AlbumFolder, fingerprint: str) -> bool:
     return f'content="{fingerprint}"' in existing[:1000]
 
 
-def _fingerprint(mirrored: Mirrored, stored: list[Image], sizes: Mapping[str, int]) -> str:
+def _fingerprint(
+    mirrored: Mirrored, stored: list[Image], sizes: Mapping[str, int], known: Collection[str]
+) -> str:
     """Digest all that the sheet is made from, so that a change in any of it is noticed."""
-    digests = {row.name: row.md5 for row in mirrored.downloads}
+    rows = {row.name: row for row in mirrored.downloads}
     images = [
-        (image.name, image.title, sizes[image.name], digests.get(image.name)) for image in stored
+        (image.name, image.title, sizes[image.name], *_look(rows.get(image.name), known))
+        for image in stored
     ]
     text = json.dumps([FORMAT_VERSION, MAX_TILES, SIDE, mirrored.album.title, images])
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _look(row: Download | None, known: Collection[str]) -> tuple[str | None, ...]:
+    """Give what decides a tile's look: the image's bytes, and its BlurHash without a thumbnail."""
+    if row is None:
+        return ()
+    return (row.md5,) if row.md5 in known else (row.md5, row.blurhash or "")
 
 
 def sheet_html(sheet: Sheet, folder: AlbumFolder, fingerprint: str = "") -> str:

@@ -6,11 +6,9 @@ album's own folder.
 
 from urllib.parse import quote
 
-from imgur_mirror.store import AlbumFolder, StoredFile
+from imgur_mirror.store import REPORTS, AlbumFolder, StoredFile
 
 __all__ = ["REPORTS", "image_uri", "read_report", "report_file", "write_report"]
-
-REPORTS = "_reports"
 
 
 def report_file(folder: AlbumFolder, name: str) -> StoredFile:

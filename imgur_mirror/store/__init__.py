@@ -6,7 +6,7 @@ there is such an address). A run's workers share its `RunState`.
 """
 
 from imgur_mirror.store.errors import StoreAway, StoreError, os_errors_as_store_errors
-from imgur_mirror.store.folder import AlbumFolder, BatchState
+from imgur_mirror.store.folder import REPORTS, AlbumFolder, BatchState
 from imgur_mirror.store.journal import Journal, Outcomes, download_of, outcomes_in, row_of
 from imgur_mirror.store.left_over import Resumable
 from imgur_mirror.store.manifest import Entry
@@ -15,8 +15,10 @@ from imgur_mirror.store.partial_file import RESUMABLE, ExclusiveFile, SharedFile
 from imgur_mirror.store.range_log import missing
 from imgur_mirror.store.run_state import RunState
 from imgur_mirror.store.storage import Capabilities, StoredFile
+from imgur_mirror.store.thumbnails import Thumbnails
 
 __all__ = [
+    "REPORTS",
     "RESUMABLE",
     "AlbumFolder",
     "BatchState",
@@ -31,6 +33,7 @@ __all__ = [
     "StoreAway",
     "StoreError",
     "StoredFile",
+    "Thumbnails",
     "album_folder",
     "albums_run",
     "download_of",

@@ -14,11 +14,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from functools import partial
-from mimetypes import guess_type
+from io import BytesIO
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Self
+from typing import BinaryIO, Self
 
 from imgur_mirror.models import Album, Download, Image, Outcome
 from imgur_mirror.store.errors import StoreError, os_errors_as_store_errors
@@ -38,8 +36,9 @@ from imgur_mirror.store.manifest import (
 from imgur_mirror.store.partial_file import ExclusiveFile, SharedFile, held_name
 from imgur_mirror.store.run_state import STALE, RunState, dead_runs
 from imgur_mirror.store.storage import Capabilities, Storage, Stored, StoredFile
+from imgur_mirror.store.thumbnails import Thumbnails
 
-__all__ = ["AlbumFolder", "BatchState"]
+__all__ = ["REPORTS", "AlbumFolder", "BatchState"]
 
 FEW_NAMES = 16
 """Files that are asked for one by one, sooner than by a listing of all."""
@@ -47,8 +46,8 @@ FEW_NAMES = 16
 READERS = 8
 """Files that are read back at once."""
 
-MOST_COPIED = 64 << 20
-"""Bytes of files elsewhere that are copied to be looked at, together."""
+REPORTS = "_reports"
+"""The folder for the reports of all albums, beside theirs: no album's id starts so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,15 +177,24 @@ class AlbumFolder:
         return stored.size, head
 
     @contextmanager
-    def copies(self, names: Sequence[str]) -> Iterator[list[Path]]:
-        """Return files to look at, on this machine; one that is too large may not be there."""
-        if self.capabilities.local:
-            yield [self.local_dir / name for name in names]
+    def open(self, name: str) -> Iterator[BinaryIO]:
+        """Open an image's file to read all of it; one that is elsewhere comes at once.
+
+        Raises `OSError` where one of this machine cannot be read.
+        """
+        if not self.capabilities.local:
+            yield BytesIO(self.storage.read(name) or b"")
             return
-        with TemporaryDirectory(dir=self.local_dir) as folder:
-            with ThreadPoolExecutor(READERS) as pool:
-                list(pool.map(partial(self._copy, Path(folder)), self._small_enough(names)))
-            yield [Path(folder) / name for name in names]
+        with self.storage.open(name) as file:
+            yield file
+
+    @property
+    def thumbnails(self) -> Thumbnails:
+        """The thumbnails of its images, which lie beside the reports of the album."""
+        place = self.storage.parent
+        for part in (REPORTS, self.name, "thumbnails"):
+            place = place.below(part)
+        return Thumbnails(place)
 
     def sibling(self, *parts: str) -> StoredFile:
         """Return a file next to the album's folder, by its path from there."""
@@ -194,7 +202,11 @@ class AlbumFolder:
 
     def take_held(self, name: str) -> None:
         """Give a file its name that this run holds, in place of the one that is there."""
-        self.storage.rename(held_name(self.run, name), name)
+        self.storage.rename(self.held(name), name)
+
+    def held(self, name: str) -> str:
+        """Return where a file is that this run holds, as a name in the folder."""
+        return held_name(self.run, name)
 
     def erase(self) -> None:
         """Remove the folder with all that is in it."""
@@ -211,19 +223,6 @@ class AlbumFolder:
     def _read_back(self, names: Sequence[str]) -> dict[str, str]:
         with ThreadPoolExecutor(READERS) as pool:
             return dict(zip(names, pool.map(self.digest, names), strict=True))
-
-    def _small_enough(self, names: Iterable[str]) -> Iterator[str]:
-        """Return the pictures among them, as many as may be copied."""
-        there, copied = self._images(), 0
-        for name in names:
-            if name in there and (guess_type(name)[0] or "").startswith("image/"):
-                copied += there[name].size
-                if copied > MOST_COPIED:
-                    return
-                yield name
-
-    def _copy(self, folder: Path, name: str) -> None:
-        (folder / name).write_bytes(self.storage.read(name) or b"")
 
     # What is being fetched
 

@@ -34,6 +34,9 @@ class Entry:
     `verified` says what vouches for the bytes: "etag" (its MD5 is the host's ETag), "two fetches"
     (the ETag is no digest, two fetches agreed) or "length". `gone` is when Imgur said that the
     image was removed; a file mirrored before then is kept. Times are ISO 8601, UTC.
+
+    `blurhash` and `perceptual_hash` were computed from the file's pixels, `work_error` says why
+    they could not be; each is only in a manifest where such work was done.
     """
 
     image: Image
@@ -46,6 +49,9 @@ class Entry:
     fetched: str | None = None
     gone: str | None = None
     listed: bool = True
+    blurhash: str | None = None
+    perceptual_hash: str | None = None
+    work_error: str | None = None
 
     def of(self, image: Image) -> "Entry":
         """Give the entry of an image as an album lists it now."""
@@ -60,6 +66,9 @@ class Entry:
             verified=self.verified,
             fetched=self.fetched,
             gone=self.gone,
+            blurhash=self.blurhash,
+            perceptual_hash=self.perceptual_hash,
+            work_error=self.work_error,
         )
 
 
@@ -74,7 +83,8 @@ _ENTRY = TypeAdapter(Entry)
 # Not by `asdict`, which looks for dataclasses in every string of a large album.
 _OF_ALBUM = [field.name for field in fields(Album) if field.name != "images"]
 _OF_IMAGE = [field.name for field in fields(Image) if field.name not in ("name", "unsafe")]
-_OF_ENTRY = [field.name for field in fields(Entry) if field.name != "image"]
+_COMPUTED = ("blurhash", "perceptual_hash", "work_error")
+_OF_ENTRY = [field.name for field in fields(Entry) if field.name not in ("image", *_COMPUTED)]
 
 
 def entries_in(manifest: object) -> Iterator[Entry]:
@@ -114,7 +124,16 @@ def enter(entries: dict[str, Entry], download: Download) -> None:
     """Let an outcome change what is vouched for; a failure changes nothing."""
     old = entries.get(download.id) or Entry(image=_unlisted(download))
     if old.file is not None and download.outcome is Outcome.UNCHANGED and not download.attempts:
-        return  # read from a manifest; another run may have entered something newer since
+        # Read from a manifest; another run may have entered something newer since.
+        if download.work_started is not None and old.md5 == download.md5:
+            new = _computed(old, download)
+            entries[download.id] = replace(
+                old,
+                blurhash=new["blurhash"],
+                perceptual_hash=new["perceptual_hash"],
+                work_error=new["work_error"],
+            )
+        return
     when = _iso(download.finished)
     if download.outcome is Outcome.GONE:
         entries[download.id] = replace(old, gone=old.gone or when)
@@ -131,7 +150,20 @@ def enter(entries: dict[str, Entry], download: Download) -> None:
             fetched=when if fetched else old.fetched or when,
             gone=None if fetched else old.gone,
             listed=old.listed,
+            **_computed(old, download),
         )
+
+
+def _computed(old: Entry, download: Download) -> dict[str, str | None]:
+    """Return what is known from the pixels of a file: what was, and what has been computed now."""
+    known = {name: getattr(old, name) for name in _COMPUTED if old.md5 == download.md5}
+    if download.work_started is None:
+        return known
+    if download.perceptual_hash is None:
+        return known | {"work_error": download.work_error}
+    # An error of the store, after it was decoded, is not kept: the next run tries again.
+    found = {"blurhash": download.blurhash, "perceptual_hash": download.perceptual_hash}
+    return known | {name: value for name, value in found.items() if value} | {"work_error": None}
 
 
 def _unlisted(download: Download) -> Image:
@@ -164,7 +196,9 @@ def manifest_blocks(album: Album, entries: Iterable[Entry]) -> Iterator[bytes]:
     separator = b"\n"
     for entry in entries:
         row = {name: getattr(entry.image, name) for name in _OF_IMAGE}
-        yield separator + _text(row | {name: getattr(entry, name) for name in _OF_ENTRY})
+        row |= {name: getattr(entry, name) for name in _OF_ENTRY}
+        row |= {name: value for name in _COMPUTED if (value := getattr(entry, name)) is not None}
+        yield separator + _text(row)
         separator = b",\n"
     yield b"\n]}\n"
 
