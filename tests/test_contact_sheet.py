@@ -1,18 +1,14 @@
-"""The album as thumbnails: real pictures, hostile ones, and the page that shows them."""
+"""The album as thumbnails: the page that shows them, and the files that they are kept in."""
 
 import base64
-import io
-import os
+import hashlib
 import re
-import struct
-import zlib
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
 from markdown_it import MarkdownIt
-from PIL import Image as Picture
 
 from imgur_mirror.models import Album, Image
 from imgur_mirror.report.contact_sheet import (
@@ -23,8 +19,8 @@ from imgur_mirror.report.contact_sheet import (
     sheet_markdown,
 )
 from imgur_mirror.report.report_folder import REPORTS, read_report, write_report
-from imgur_mirror.report.thumbnails import SIDE, thumbnails
 from imgur_mirror.store import StoreError, album_folder
+from tests.support.pictures import encoded
 from tests.support.rows import image as row
 from tests.support.rows import mirror
 
@@ -40,29 +36,22 @@ def page(folder, name):
     return folder.local_dir.parent / REPORTS / folder.name / name
 
 
-def encoded(form, size=(640, 400), mode="RGB", colour=(200, 30, 30), **options):
-    data = io.BytesIO()
-    Picture.new(mode, size, colour).save(data, form, **options)
-    return data.getvalue()
-
-
 def put(folder, **files):
     """Store files, named by what precedes their extension."""
     for name, content in files.items():
         (folder.local_dir / name.replace("__", ".")).write_bytes(content)
 
 
-def mirrored(*names, title=None, md5="0", titles=None):
+def mirrored(*names, title=None, md5="0", titles=None, **known):
     images = [
         Image(id=name.partition(".")[0], link="", name=name, title=(titles or {}).get(name))
         for name in names
     ]
     album = Album(id="album", title=title, images=tuple(images))
-    return mirror(*(row(name, md5=md5) for name in names), album=album)
-
-
-def opened(thumbnail):
-    return Picture.open(io.BytesIO(thumbnail))
+    rows = [
+        row(name, md5=hashlib.md5(f"{name}{md5}".encode()).hexdigest(), **known) for name in names
+    ]
+    return mirror(*rows, album=album)
 
 
 class Tiles(HTMLParser):
@@ -84,92 +73,6 @@ class Tiles(HTMLParser):
         self.text += data
 
 
-@pytest.mark.parametrize(
-    ("form", "mode", "colour"),
-    [
-        ("JPEG", "RGB", (200, 30, 30)),
-        ("JPEG", "CMYK", (0, 200, 200, 20)),
-        ("PNG", "RGBA", (200, 30, 30, 255)),
-        ("PNG", "P", 1),
-        ("PNG", "I;16", 40_000),
-        ("GIF", "P", 1),
-        ("WEBP", "RGB", (200, 30, 30)),
-        ("BMP", "RGB", (200, 30, 30)),
-    ],
-)
-def test_every_format_of_pictures_has_a_thumbnail(folder, form, mode, colour):
-    put(folder, a=encoded(form, mode=mode, colour=colour))
-    (thumbnail,) = thumbnails([folder.local_dir / "a"])
-    assert opened(thumbnail).size == (SIDE, SIDE * 400 // 640)
-    if colour == (200, 30, 30):
-        red, green, blue = opened(thumbnail).convert("RGB").getpixel((50, 40))
-        assert red > 150 > 100 > green
-        assert blue < 100
-
-
-def test_a_small_picture_stays_small_and_a_turned_one_is_turned(folder):
-    exif = Picture.Exif()
-    exif[0x0112] = 6
-    put(folder, small=encoded("PNG", size=(20, 10)), turned=encoded("JPEG", exif=exif))
-    small, turned = thumbnails([folder.local_dir / "small", folder.local_dir / "turned"])
-    assert opened(small).size == (20, 10)
-    assert opened(turned).size == (90, SIDE)
-
-
-def chunk(kind, data):
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-
-def bomb(side):
-    """A PNG of few bytes that claims many pixels."""
-    head = struct.pack(">IIBBBBB", side, side, 8, 6, 0, 0, 0)
-    pixels = zlib.compress(bytes(10_000))
-    parts = chunk(b"IHDR", head) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
-    return b"\x89PNG\r\n\x1a\n" + parts
-
-
-def endless_scans(side=5000, scans=3000):
-    """A progressive JPEG of few bytes whose every scan goes over all its pixels once more."""
-    data = encoded("JPEG", size=(side, side), progressive=True, quality=20)
-    start = data.rindex(b"\xff\xda")
-    return data[:start] + (data[start:-2]) * scans + b"\xff\xd9"
-
-
-def test_a_file_that_is_no_decent_picture_has_no_thumbnail_and_stops_no_other(folder):
-    whole = encoded("PNG")
-    put(
-        folder,
-        text=b"hello",
-        empty=b"",
-        cut=encoded("JPEG")[:300],
-        flipped=whole[:60] + bytes(40) + whole[100:],
-        bomb=bomb(60_000),
-        large=bomb(6_000),
-        video=b"\0\0\0\x18ftypmp42" + bytes(100),
-        tiff=encoded("TIFF"),
-        good=encoded("JPEG"),
-    )
-    os.mkfifo(folder.local_dir / "pipe")
-    (folder.local_dir / "link").symlink_to(folder.local_dir / "good")
-    names = ["text", "empty", "flipped", "bomb", "large", "video", "tiff", "pipe", "link", "no"]
-    made = thumbnails([folder.local_dir / name for name in [*names, "good"]])
-    assert made[:-1] == [None] * len(names)
-    assert opened(made[-1]).size == (SIDE, 90)
-
-
-def test_a_picture_that_takes_too_long_costs_itself_only(folder):
-    put(folder, slow=endless_scans(), good=encoded("JPEG"))
-    slow, good = thumbnails([folder.local_dir / "slow", folder.local_dir / "good"], seconds=30)
-    assert slow is None
-    assert good is not None
-
-
-def test_without_time_there_are_no_thumbnails(folder):
-    put(folder, good=encoded("JPEG"))
-    assert thumbnails([folder.local_dir / "good"] * 3, seconds=0) == [None, None, None]
-    assert thumbnails([]) == []
-
-
 def test_the_tiles_lead_to_the_stored_files_in_the_order_of_the_album(folder):
     put(folder, b__jpg=encoded("JPEG"), a__png=encoded("PNG"), c__mp4=b"\0\0\0\x18ftypmp42")
     put(folder, album__json=b"{}", left__jpg=encoded("JPEG"))
@@ -188,7 +91,8 @@ def test_the_tiles_lead_to_the_stored_files_in_the_order_of_the_album(folder):
     assert "album: Three" in tiles.text
     assert "3 images" in tiles.text
     assert written.parent == folder.local_dir.parent / "_reports" / "album"
-    assert sorted(path.name for path in written.parent.iterdir()) == [CONTACT_SHEET]
+    assert sorted(path.name for path in written.parent.iterdir()) == [CONTACT_SHEET, "thumbnails"]
+    assert len(list((written.parent / "thumbnails").iterdir())) == 2
 
 
 def test_a_sheet_is_not_made_again_before_something_changes(folder):
@@ -204,6 +108,36 @@ def test_a_sheet_is_not_made_again_before_something_changes(folder):
     assert contact_sheet(mirrored("a.jpg", "b.jpg"), folder) is not None
     page(folder, CONTACT_SHEET).unlink()
     assert contact_sheet(mirrored("a.jpg", "b.jpg"), folder) is not None
+
+
+def test_thumbnails_that_are_there_are_shown_and_those_of_replaced_images_go(folder):
+    put(folder, a__jpg=encoded("JPEG"), b__jpg=encoded("JPEG"))
+    run = mirrored("a.jpg", "b.jpg")
+    made_by_task = b"RIFF of its task"
+    folder.thumbnails.write(run.downloads[0].md5, made_by_task)
+    folder.thumbnails.write("0" * 32, b"of an image that was replaced")
+    first, second = contact_sheet(run, folder).tiles
+    assert first.thumbnail == made_by_task
+    assert second.thumbnail.startswith(b"RIFF")
+    assert folder.thumbnails.known() == {row.md5 for row in run.downloads}
+    assert contact_sheet(run, folder) is None
+
+
+def test_a_thumbnail_that_comes_later_takes_the_place_of_its_placeholder(folder):
+    put(folder, a__jpg=b"no picture")
+    run = mirrored("a.jpg", blurhash="LEHV6nWB2yk8pyo0adR*.7kCMdnj")
+    (tile,) = contact_sheet(run, folder).tiles
+    assert tile.thumbnail.startswith(b"RIFF")
+    assert contact_sheet(run, folder) is None
+    folder.thumbnails.write(run.downloads[0].md5, b"RIFF of its task")
+    (tile,) = contact_sheet(run, folder).tiles
+    assert tile.thumbnail == b"RIFF of its task"
+
+
+def test_what_its_task_could_not_decode_is_not_tried_again(folder):
+    put(folder, a__jpg=encoded("JPEG"))
+    (tile,) = contact_sheet(mirrored("a.jpg", work_error="too large"), folder).tiles
+    assert tile.thumbnail is None
 
 
 def test_an_album_with_nothing_stored_has_no_sheet(folder):

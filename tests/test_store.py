@@ -200,8 +200,24 @@ def test_a_file_is_asked_for_by_its_name(anywhere):
     store(anywhere, "x.jpg", PICTURE)
     assert anywhere.existing_md5("x.jpg") == anywhere.digest("x.jpg") == md5(PICTURE)
     assert anywhere.beginning("x.jpg") == (len(PICTURE), PICTURE[:64])
-    with anywhere.copies(["x.jpg"]) as (copy,):
-        assert copy.read_bytes() == PICTURE
+    with anywhere.open("x.jpg") as file:
+        assert file.read() == PICTURE
+
+
+def test_thumbnails_lie_beside_the_albums_reports(anywhere):
+    kept = anywhere.thumbnails
+    assert kept.known() == set()
+    kept.write("0" * 32, b"one")
+    kept.write("1" * 32, b"two")
+    kept.write("2" * 32, b"")
+    assert kept.known() == {"0" * 32, "1" * 32}
+    assert kept.read("0" * 32) == b"one"
+    assert kept.read("2" * 32) is None
+    assert kept.read("3" * 32) is None
+    beside = anywhere.sibling("_reports", anywhere.name, "thumbnails", f"{'0' * 32}.webp")
+    assert beside.read() == b"one"
+    kept.remove(["0" * 32, "2" * 32])
+    assert kept.known() == {"1" * 32}
 
 
 def test_what_is_damaged_or_missing_is_named(anywhere):
@@ -497,6 +513,9 @@ def test_a_manifest_gives_back_what_it_was_given(anywhere):
         "fetched": "2023-11-14T22:13:20Z",
         "gone": None,
         "listed": True,
+        "blurhash": None,
+        "perceptual_hash": None,
+        "work_error": None,
     }
     assert (entries["b"].gone, entries["b"].file) == ("2027-01-15T08:00:00Z", None)
     assert (entries["c"].gone, entries["c"].file) == (None, None)

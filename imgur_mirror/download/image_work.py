@@ -49,15 +49,16 @@ def _computed(row: Download, folder: AlbumFolder, work: Work) -> Download:
     from imgur_mirror.pictures.work import compute
 
     name = folder.held(row.name) if row.outcome is Outcome.HELD else row.name
+    done = replace(row, work_error=None, perceptual_hash=None)
     try:
         check_file_size(row.bytes)
         with folder.open(name) as file:
             found = compute(file, work)
-        done = replace(row, perceptual_hash=found.perceptual_hash, work_error=None)
+        done = replace(done, perceptual_hash=found.perceptual_hash)
         if found.thumbnail is not None and row.md5 is not None:
             folder.thumbnails.write(row.md5, found.thumbnail)
     except Undecodable as error:
-        return replace(row, perceptual_hash=None, work_error=str(error))
+        return replace(done, work_error=str(error))
     except Exception as error:  # noqa: BLE001 - whatever it is, the image itself is stored
-        return replace(row, work_error=f"the work on it failed: {error}")
+        return replace(done, work_error=f"the work on it failed: {error}")
     return done if found.blurhash is None else replace(done, blurhash=found.blurhash)
