@@ -22,6 +22,11 @@ from imgur_mirror.report import (
     summary_rows,
 )
 from imgur_mirror.report.contact_sheet import CONTACT_SHEET, Sheet, contact_sheet, sheet_markdown
+from imgur_mirror.report.near_duplicates import (
+    NEAR_DUPLICATES,
+    duplicates_markdown,
+    near_duplicates,
+)
 from imgur_mirror.report.report_folder import report_file, write_report
 from imgur_mirror.report.waterfall import waterfall
 from imgur_mirror.store import AlbumFolder, StoreError
@@ -52,13 +57,14 @@ def publish_mirror(mirrored: Mirrored, folder: AlbumFolder) -> None:
 @task(name="publish-mirror", task_run_name="publish {album}", cache_policy=NO_CACHE)
 def _publish_mirror(mirrored: Mirrored, folder: AlbumFolder, album: str) -> None:
     key = artifact_key(album)
-    # The thumbnails take longest, in a process of their own; the rest is made meanwhile.
+    # The thumbnails that no task has made take longest; the rest is made meanwhile.
     with ThreadPoolExecutor(1) as pool:
         sheet = pool.submit(contact_sheet, mirrored, folder)
         rows = image_rows(mirrored, MAX_ROWS)
         _create_table(rows, f"images-{key}", mirror_headline(mirrored))
         svg = _or_warning("waterfall", lambda: _draw_waterfall(mirrored, folder))
     _or_warning("contact sheet", lambda: _publish_sheet(sheet.result(), key, album))
+    _or_warning("report of near duplicates", lambda: _publish_duplicates(mirrored, folder, key))
     _publish_report(mirrored, key, svg)
     _or_warning("report beside the mirror", lambda: _write_report(mirrored, folder, svg))
 
@@ -69,8 +75,9 @@ def _create_table(rows: Iterable[Row], key: str, description: str) -> None:
 
 
 def _draw_waterfall(mirrored: Mirrored, folder: AlbumFolder) -> str | None:
-    """Draw and write the waterfall of a run that fetched something; otherwise keep the last one."""
-    svg = waterfall(mirrored) if mirrored.having(Outcome.DOWNLOADED) else None
+    """Draw and write the waterfall of a run that did something; otherwise keep the last one."""
+    worked = any(row.work_started is not None for row in mirrored.downloads)
+    svg = waterfall(mirrored) if worked or mirrored.having(Outcome.DOWNLOADED) else None
     if svg is not None:
         write_report(folder, WATERFALL, svg)
     return svg
@@ -80,6 +87,13 @@ def _publish_sheet(sheet: Sheet | None, key: str, album: str) -> None:
     if sheet is not None:
         about = f"{plain(album)}: what its images look like"
         create_markdown_artifact(sheet_markdown(sheet), key=f"sheet-{key}", description=about)
+
+
+def _publish_duplicates(mirrored: Mirrored, folder: AlbumFolder, key: str) -> None:
+    if (found := near_duplicates(mirrored, folder)) is not None:
+        about = f"{plain(mirrored.album.id)}: pictures that look the same"
+        text = duplicates_markdown(found)
+        create_markdown_artifact(text, key=f"duplicates-{key}", description=about)
 
 
 def _publish_report(mirrored: Mirrored, key: str, svg: str | None) -> None:
@@ -97,6 +111,7 @@ def _write_report(mirrored: Mirrored, folder: AlbumFolder, svg: str | None) -> N
     pictures = PictureLinks(
         waterfall=WATERFALL if svg else "",
         contact_sheet=CONTACT_SHEET if report_file(folder, CONTACT_SHEET).exists() else "",
+        near_duplicates=NEAR_DUPLICATES if report_file(folder, NEAR_DUPLICATES).exists() else "",
     )
     write_report(folder, REPORT, mirror_markdown(mirrored, pictures=pictures))
 

@@ -44,12 +44,13 @@ class PictureLinks:
 
     waterfall: str = ""
     contact_sheet: str = ""
+    near_duplicates: str = ""
 
 
 def image_rows(mirrored: Mirrored, limit: int = 2000) -> list[Row]:
     """Give a row for each image, what matters first, at most `limit`; unknown cells are empty."""
     ranked = sorted(mirrored.downloads, key=_rank)
-    return [_image_row(download) for download in ranked[:limit]]
+    return [_image_row(download, mirrored.timings.began) for download in ranked[:limit]]
 
 
 def mirror_headline(mirrored: Mirrored) -> str:
@@ -130,8 +131,12 @@ def mirror_markdown(
         _figures(mirrored),
         waterfall if pictures.waterfall else "",
         f"[Contact sheet]({pictures.contact_sheet})" if pictures.contact_sheet else "",
+        f"[Pictures that look the same]({pictures.near_duplicates})"
+        if pictures.near_duplicates
+        else "",
         _lost("Failed", mirrored.having(Outcome.FAILED), limit),
         _lost("Gone at Imgur", mirrored.having(Outcome.GONE), limit),
+        _undecoded(mirrored, limit),
         _slowest(mirrored),
     ]
     return "\n\n".join(block for block in blocks if block) + "\n"
@@ -143,16 +148,19 @@ def _rank(download: Download) -> tuple[int, float]:
     return BY_WEIGHT.index(download.outcome), -slow
 
 
-def _image_row(download: Download) -> Row:
+def _image_row(download: Download, began: float) -> Row:
+    started = download.started or download.work_started
     return {
         "file": label(download),
         "outcome": download.outcome.value,
         "bytes": download.bytes,
+        "queued s": rounded(None if started is None else max(started - began, 0.0)),
         "first byte s": rounded(download.first_byte),
         "seconds": rounded(download.seconds),
+        "work s": rounded(download.work_seconds),
         "attempts": download.attempts,
         "worker": plain(download.worker or ""),
-        "error": plain(download.error or ""),
+        "error": plain(download.error or download.work_error or ""),
     }
 
 
@@ -203,6 +211,9 @@ def _figures(mirrored: Mirrored) -> str:
         "download": duration(times.download),
         "total": duration(times.total),
     }
+    if any(download.work_seconds is not None for download in mirrored.downloads):
+        # Of all workers together, who do it at the same time.
+        row["work"] = duration(sum(download.work_seconds or 0.0 for download in mirrored.downloads))
     return markdown_table([row])
 
 
@@ -216,6 +227,19 @@ def _lost(heading: str, downloads: Sequence[Download], limit: int) -> str:
     ]
     rest = f"\n\nand {len(downloads) - limit} more" if len(downloads) > limit else ""
     return f"## {heading}\n\n{markdown_table(rows)}{rest}"
+
+
+def _undecoded(mirrored: Mirrored, limit: int) -> str:
+    """Say of which stored images nothing could be computed; an empty text if there are none."""
+    undecoded = [download for download in mirrored.downloads if download.work_error]
+    if not undecoded:
+        return ""
+    rows: list[Row] = [
+        {"file": label(download), "why": plain(download.work_error or "")}
+        for download in undecoded[:limit]
+    ]
+    rest = f"\n\nand {len(undecoded) - limit} more" if len(undecoded) > limit else ""
+    return f"## Stored, but not decoded\n\n{markdown_table(rows)}{rest}"
 
 
 def _slowest(mirrored: Mirrored, limit: int = 5) -> str:

@@ -18,7 +18,15 @@ from imgur_mirror.report.thumbnails import album_thumbnails
 from imgur_mirror.store import AlbumFolder
 from imgur_mirror.text import counted_images, plain
 
-__all__ = ["CONTACT_SHEET", "Sheet", "Tile", "contact_sheet", "sheet_html", "sheet_markdown"]
+__all__ = [
+    "CONTACT_SHEET",
+    "Sheet",
+    "Tile",
+    "contact_sheet",
+    "sheet_html",
+    "sheet_markdown",
+    "webp_uri",
+]
 
 CONTACT_SHEET = "contact-sheet.html"
 """The name of the HTML file."""
@@ -210,8 +218,13 @@ def _count(shown: int, left_out: int) -> str:
     return f"the first {shown} of {counted_images(shown + left_out)}; {left_out} are left out"
 
 
+def webp_uri(thumbnail: bytes) -> str:
+    """Give a thumbnail as a URI that holds all of it."""
+    return "data:image/webp;base64," + base64.b64encode(thumbnail).decode()
+
+
 def _picture_uri(tile: Tile) -> str:
     """Give the thumbnail, or a grey tile with the file's name, as a URI that holds all of it."""
     if tile.thumbnail is not None:
-        return "data:image/webp;base64," + base64.b64encode(tile.thumbnail).decode()
+        return webp_uri(tile.thumbnail)
     return data_uri(NAME_TILE.format(name=html_escape(plain(tile.image.name))))

@@ -31,6 +31,7 @@ class Kind(StrEnum):
     SEVERAL = "several requests"
     WAITING = "waiting"
     TRANSFER = "transfer"
+    WORK = "work"
     NO_FILE = "no file"
 
 
@@ -42,6 +43,7 @@ COLOURS = {
     Kind.SEVERAL: "#56B4E9",
     Kind.WAITING: "#E69F00",
     Kind.TRANSFER: "#0072B2",
+    Kind.WORK: "#009E73",
     Kind.NO_FILE: "#CC79A7",
 }
 
@@ -114,10 +116,14 @@ def waterfall(mirrored: Mirrored) -> str | None:
 
     All bars of a kind are one path, which has the kind as its id, with `-` for spaces.
     """
-    requested = [row for row in mirrored.downloads if row.started is not None and row.seconds]
+    requested = [
+        row
+        for row in mirrored.downloads
+        if (row.started is not None and row.seconds) or row.work_started is not None
+    ]
     if not requested:
         return None
-    requested.sort(key=lambda row: row.started or 0.0)
+    requested.sort(key=lambda row: row.started or row.work_started or 0.0)
     picture = _by_image if len(requested) <= MAX_IMAGE_ROWS else _by_worker
     return _document(picture(requested, mirrored))
 
@@ -125,7 +131,9 @@ def waterfall(mirrored: Mirrored) -> str | None:
 def _by_image(requested: Sequence[Download], mirrored: Mirrored) -> Picture:
     """Give each image a row: how long it was queued, and what happened then."""
     bars = _bars(enumerate(requested), mirrored)
-    sent = {bar.row: bar.begin for bar in reversed(bars)}
+    sent: dict[int, float] = {}
+    for bar in bars:
+        sent[bar.row] = min(bar.begin, sent.get(bar.row, bar.begin))
     return Picture(
         title=_title(mirrored),
         seconds=_length(bars),
@@ -160,7 +168,12 @@ def _bars(rows: Iterable[tuple[int, Download]], mirrored: Mirrored) -> list[Bar]
 
 def _bars_of(download: Download, row: int, began: float) -> Iterator[Bar]:
     """Give the bars of one image, clipped since the clocks of two machines may disagree."""
-    begin = max((download.started or 0.0) - began, 0.0)
+    if download.work_started is not None:
+        work = max(download.work_started - began, 0.0)
+        yield Bar(row, Kind.WORK, work, work + max(download.work_seconds or 0.0, 0.0))
+    if download.started is None:
+        return
+    begin = max(download.started - began, 0.0)
     end = begin + max(download.seconds or 0.0, 0.0)
     if download.outcome in (Outcome.FAILED, Outcome.GONE):
         yield Bar(row, Kind.NO_FILE, begin, end)
