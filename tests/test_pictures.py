@@ -12,8 +12,7 @@ import pytest
 from PIL import Image as Picture
 
 from imgur_mirror.models import Work
-from imgur_mirror.pictures import Undecodable, similar_pairs
-from imgur_mirror.pictures.decoding import SIDE
+from imgur_mirror.pictures import SIDE, Undecodable, similar_pairs
 from imgur_mirror.pictures.placeholder import placeholder
 from imgur_mirror.pictures.thumbnails import thumbnails
 from imgur_mirror.pictures.work import compute

@@ -92,8 +92,10 @@ def test_image_rows_begin_with_what_matters():
         ("file", "fail001.jpg"),
         ("outcome", "failed"),
         ("bytes", 0),
+        ("queued s", ""),
         ("first byte s", ""),
         ("seconds", ""),
+        ("work s", ""),
         ("attempts", 4),
         ("worker", ""),
         ("error", "HTTP 503."),
@@ -447,7 +449,8 @@ def test_reports_cost_no_chart_library_to_import():
     heavy = "{'matplotlib', 'PIL', 'numpy'} & set(sys.modules)"
     code = (
         "import sys, imgur_mirror.compare.comparison, imgur_mirror.report.album,"
-        " imgur_mirror.report.waterfall, imgur_mirror.report.contact_sheet;"
+        " imgur_mirror.report.waterfall, imgur_mirror.report.contact_sheet,"
+        " imgur_mirror.report.near_duplicates, imgur_mirror.download.image_work;"
         f"sys.exit(bool({heavy}))"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from mimetypes import guess_type
 
 from imgur_mirror.models import Download, Outcome, Work
-from imgur_mirror.pictures import Undecodable
+from imgur_mirror.pictures import Undecodable, check_file_size
 from imgur_mirror.store import AlbumFolder, Entry
 
 __all__ = ["do_work", "has_work", "lacks_work"]
@@ -45,7 +45,6 @@ def do_work(row: Download, folder: AlbumFolder, work: Work) -> Download:
 
 def _computed(row: Download, folder: AlbumFolder, work: Work) -> Download:
     # Imported where there is work to do: it brings Pillow.
-    from imgur_mirror.pictures.decoding import check_file_size
     from imgur_mirror.pictures.work import compute
 
     name = folder.held(row.name) if row.outcome is Outcome.HELD else row.name

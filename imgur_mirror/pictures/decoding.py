@@ -13,22 +13,10 @@ from typing import BinaryIO
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from imgur_mirror.pictures.errors import Undecodable
-from imgur_mirror.text import plain, size
+from imgur_mirror.pictures.limits import FORMATS, MAX_PIXELS, MAX_SCANS, SIDE, check_file_size
+from imgur_mirror.text import plain
 
-__all__ = ["MAX_FILE_BYTES", "SIDE", "check_file_size", "decoded"]
-
-SIDE = 144
-"""Pixels of the longer side of what is decoded: a thumbnail's."""
-
-MAX_PIXELS = 32_000_000
-"""Larger pictures are not decoded; a progressive JPEG of this size takes 200 MB."""
-
-MAX_FILE_BYTES = 64 << 20
-
-MAX_SCANS = 100
-"""Scans of a JPEG, each of which goes over all pixels; encoders write about ten."""
-
-FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP")
+__all__ = ["decoded"]
 
 START_OF_SCAN = b"\xff\xda"
 
@@ -81,12 +69,6 @@ def _decoded(file: BinaryIO) -> Image.Image:
         small = picture.convert("RGBA" if picture.has_transparency_data else "RGB")
         ImageOps.exif_transpose(small, in_place=True)
         return small
-
-
-def check_file_size(count: int) -> None:
-    """Refuse a file that is too large. Raises `Undecodable`."""
-    if count > MAX_FILE_BYTES:
-        raise Undecodable(f"its file of {size(count)} is too large to decode")
 
 
 def _check_scans(file: BinaryIO) -> None:

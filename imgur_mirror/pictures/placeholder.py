@@ -5,7 +5,7 @@ import io
 import blurhash
 from PIL import Image
 
-from imgur_mirror.pictures.decoding import SIDE
+from imgur_mirror.pictures.limits import SIDE
 
 __all__ = ["placeholder"]
 

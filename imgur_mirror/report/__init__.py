@@ -1,6 +1,6 @@
 """What people look at: the reports of one album and of several, their tables and pictures.
 
-`contact_sheet` and `near_duplicates` are imported by their own paths: they bring Pillow.
+`contact_sheet`, `near_duplicates` and `waterfall` are imported by their own paths.
 """
 
 from imgur_mirror.report.album import (

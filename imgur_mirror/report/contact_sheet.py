@@ -9,8 +9,7 @@ from html import escape as html_escape
 from urllib.parse import quote
 
 from imgur_mirror.models import Album, Download, Image, Mirrored
-from imgur_mirror.pictures.decoding import SIDE
-from imgur_mirror.pictures.placeholder import placeholder
+from imgur_mirror.pictures import SIDE
 from imgur_mirror.report.report_folder import image_uri, read_report, write_report
 from imgur_mirror.report.svg import data_uri
 from imgur_mirror.report.tables import escape
@@ -125,6 +124,9 @@ def contact_sheet(mirrored: Mirrored, folder: AlbumFolder) -> Sheet | None:
 
 def _tile(image: Image, thumbnail: bytes | None, row: Download | None) -> Tile:
     if thumbnail is None and row is not None and row.blurhash is not None:
+        # Imported where it is used: it brings Pillow.
+        from imgur_mirror.pictures.placeholder import placeholder
+
         thumbnail = placeholder(row.blurhash, image.width or 4, image.height or 3)
     return Tile(image, thumbnail)
 

@@ -1,13 +1,14 @@
 """The thumbnails of an album for its pages: those that are there, and the missing ones made."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from functools import partial
 from mimetypes import guess_type
+from typing import BinaryIO
 
 from imgur_mirror.models import Download
-from imgur_mirror.pictures.decoding import MAX_FILE_BYTES
-from imgur_mirror.pictures.thumbnails import thumbnails
+from imgur_mirror.pictures import MAX_FILE_BYTES
 from imgur_mirror.store import AlbumFolder
 
 __all__ = ["album_thumbnails"]
@@ -34,7 +35,7 @@ def album_thumbnails(
         there = {name: md5 for name, md5 in digests.items() if md5 in known}
         found = dict(zip(there, pool.map(kept.read, there.values()), strict=True))
         wanted = [name for name in _pictures(files, rows) if not found.get(name)]
-        made = thumbnails([partial(folder.open, name) for name in wanted])
+        made = _made([partial(folder.open, name) for name in wanted])
         found |= zip(wanted, made, strict=True)
         new = {
             digests[name]: content
@@ -43,6 +44,15 @@ def album_thumbnails(
         }
         list(pool.map(kept.write, new.keys(), new.values()))
     return {name: content for name, content in found.items() if content}
+
+
+def _made(files: Sequence[Callable[[], AbstractContextManager[BinaryIO]]]) -> list[bytes | None]:
+    if not files:
+        return []
+    # Imported where something is to be made: it brings Pillow.
+    from imgur_mirror.pictures.thumbnails import thumbnails
+
+    return thumbnails(files)
 
 
 def _pictures(files: Mapping[str, int], rows: Mapping[str, Download]) -> Iterator[str]:
