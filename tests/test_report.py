@@ -4,6 +4,7 @@ import base64
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from itertools import pairwise
 from xml.etree import ElementTree
 
@@ -34,7 +35,7 @@ from imgur_mirror.report import (
     text_table,
 )
 from imgur_mirror.text import duration
-from tests.support.rows import SVG, image, measured, mirror
+from tests.support.rows import BEGAN, SVG, image, measured, mirror
 
 PARTS = ("start-up", "download")
 
@@ -103,6 +104,36 @@ def test_image_rows_begin_with_what_matters():
     assert rows[3]["first byte s"] == 0.012
     assert (rows[2]["seconds"], rows[2]["worker"], rows[2]["error"]) == (3.0, "w-1", "")
     assert image_rows(MIXED, limit=2) == rows[:2]
+
+
+def test_a_report_has_the_work_and_what_could_not_be_decoded():
+    """Each image's work in its row, all of it in the figures."""
+    good = image("good001.jpg", seconds=1.0, attempts=1)
+    run = mirror(
+        replace(good, work_started=BEGAN + 1, work_seconds=0.25),
+        replace(good, name="bad0001.jpg", work_seconds=0.5, work_error="it is cut | short"),
+    )
+    rows = {row["file"]: row for row in image_rows(run)}
+    assert (rows["good001.jpg"]["work s"], rows["good001.jpg"]["queued s"]) == (0.25, 0.0)
+    assert rows["bad0001.jpg"]["error"] == "it is cut | short"
+    text = mirror_markdown(run)
+    assert "## Stored, but not decoded" in text
+    assert "it is cut &#124; short" in text
+    assert "0.8 s" in text
+    assert "work" not in mirror_markdown(mirror(good))
+
+
+def test_a_plan_says_what_is_fetched_and_what_is_only_worked_on():
+    under = (3, Strategy.THREADS, 2)
+    assert plan_line(1, 5, *under) == (
+        "listed 6 images, 5 to fetch in 3 task runs under threads with 2 workers"
+    )
+    assert "2 to fetch and 3 there to work on in 3 task runs" in plan_line(1, 5, *under, 3)
+    assert "images, 5 there to work on in 3 task runs" in plan_line(1, 5, *under, 5)
+    stored = image("a.jpg", Outcome.UNCHANGED)
+    fetched = image("b.jpg", seconds=1.0, attempts=1, received=1000)
+    assert fetched_line([stored]) == "worked on 1 image there before"
+    assert fetched_line([stored, fetched]).endswith(", worked on 1 image there before")
 
 
 def test_an_image_without_a_name_goes_by_its_id():

@@ -1,6 +1,7 @@
 """The waterfall of a run, read back from its SVG."""
 
 import re
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
@@ -9,7 +10,7 @@ from imgur_mirror.models import Album, Download, Outcome
 from imgur_mirror.report.waterfall import waterfall
 from tests.support.rows import BEGAN, SVG, mirror
 
-KINDS = ("waiting", "transfer", "several-requests", "no-file", "idle", "queued")
+KINDS = ("waiting", "transfer", "work", "several-requests", "no-file", "idle", "queued")
 
 
 def image(key, start, end, first_byte=None, worker="1", attempts=1, outcome=Outcome.DOWNLOADED):
@@ -38,6 +39,23 @@ def bars(svg):
             lines = re.findall(r"M([\d.]+) ([\d.]+)H([\d.]+)", path.get("d"))
             found[path.get("id")] = [(float(x), float(to), float(y)) for x, y, to in lines]
     return found
+
+
+def test_the_work_on_an_image_has_a_bar_also_where_nothing_was_fetched():
+    fetched = replace(image("a", 1, 3, first_byte=1), work_started=BEGAN + 3.5, work_seconds=0.5)
+    stored = Download(id="b", name="b.jpg", outcome=Outcome.UNCHANGED, worker="2")
+    there = replace(stored, work_started=BEGAN + 1, work_seconds=3.0)
+    svg = waterfall(run(fetched, there))
+    assert "work" in texts(svg)
+    drawn = bars(svg)
+    (first, later) = sorted(drawn["work"])
+    assert (first[1], first[2]) != (later[1], later[2])
+    assert first[1] == later[1]
+    assert len(drawn["transfer"]) == len(drawn["waiting"]) == 1
+    assert len(drawn["queued"]) == 2
+    queued_until = {y: to for _, to, y in drawn["queued"]}
+    assert queued_until[first[2]] == first[0]
+    assert waterfall(run(stored)) is None
 
 
 def texts(svg):
