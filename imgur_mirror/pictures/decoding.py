@@ -12,6 +12,9 @@ from typing import BinaryIO
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+# Pillow would import the plugins of all its formats for the sake of this one.
+from PIL import WebPImagePlugin as WebPImagePlugin
+
 from imgur_mirror.pictures.errors import Undecodable
 from imgur_mirror.pictures.limits import FORMATS, MAX_PIXELS, MAX_SCANS, SIDE, check_file_size
 from imgur_mirror.text import plain
