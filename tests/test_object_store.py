@@ -25,7 +25,7 @@ from flows.mirror_album import mirror_album
 from flows.mirror_albums import mirror_albums
 from flows.mirror_many import mirror_many
 from imgur_mirror.download.progress import Progress
-from imgur_mirror.models import Download, Outcome, Strategy
+from imgur_mirror.models import Download, Outcome, Strategy, Work
 from imgur_mirror.report import mirror_headline
 from imgur_mirror.store import StoreAway, album_folder
 from imgur_mirror.store.object_store import ObjectStorage
@@ -186,6 +186,18 @@ def test_every_strategy_leaves_what_it_leaves_in_a_folder(strategy, imgur, bucke
     assert len(again.having(Outcome.UNCHANGED)) == 6
     assert images_served(imgur, album) == served + 6
     assert without_times(json.loads(bucket.read(f"{album}/album.json"))) == there
+
+
+def test_the_work_on_images_is_done_and_kept_there_too(imgur, bucket):
+    """Also of images that are there already."""
+    album = new_album(imgur, count=2, bytes=3000)
+    mirror_album(album, Strategy.ASYNC, 2)
+    run = mirror_album(album, Strategy.ASYNC, 2, work=Work.THUMBNAIL)
+    assert all(row.perceptual_hash and not row.attempts for row in run.downloads)
+    kept = album_folder(bucket.address, album).thumbnails
+    assert kept.known() == {row.md5 for row in run.downloads}
+    again = mirror_album(album, Strategy.ASYNC, 2, work=Work.THUMBNAIL)
+    assert {row.work_started for row in again.downloads} == {None}
 
 
 def test_the_contact_sheet_has_the_stored_images(imgur, bucket):

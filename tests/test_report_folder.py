@@ -44,7 +44,7 @@ def test_the_pages_lie_beside_the_mirror_and_nothing_in_it(album, downloads):
     mirrored = mirror_album(album)
 
     beside = downloads / "_reports" / album
-    assert {path.name for path in beside.iterdir()} == PAGES
+    assert {path.name for path in beside.iterdir()} == {*PAGES, "thumbnails"}
     assert {path.name for path in (downloads / album).iterdir()} == {
         "album.json",
         *(row.name for row in mirrored.downloads),

@@ -77,6 +77,8 @@ def near_duplicates(mirrored: Mirrored, folder: AlbumFolder) -> Duplicates | Non
         StoreError: if the folder cannot be read, or the file not be written.
     """
     rows = {row.name: row for row in mirrored.downloads if row.perceptual_hash}
+    if not rows:
+        return None
     pairs = similar_pairs({name: row.perceptual_hash or "" for name, row in rows.items()})
     shown = tuple(pairs[:MAX_PAIRS])
     found = Duplicates(mirrored.album.id, shown, rows, len(pairs) - len(shown))
