@@ -47,7 +47,7 @@ def decoded(file: BinaryIO) -> Image.Image:
             raise Undecodable("its header claims too many pixels to decode") from error
         except MemoryError as error:
             raise Undecodable("it takes more memory than there is") from error
-        except (Undecodable, KeyboardInterrupt):
+        except Undecodable:
             raise
         except Exception as error:  # decoders raise anything at all
             raise Undecodable(f"it cannot be decoded: {plain(str(error))}") from error
