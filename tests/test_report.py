@@ -119,7 +119,7 @@ def test_a_report_has_the_work_and_what_could_not_be_decoded():
     text = mirror_markdown(run)
     assert "## Stored, but not decoded" in text
     assert "it is cut &#124; short" in text
-    assert "0.8 s" in text
+    assert "0.75 s" in text
     assert "work" not in mirror_markdown(mirror(good))
 
 

@@ -10,7 +10,7 @@ from imgur_mirror.models import Album, Download, Outcome
 from imgur_mirror.report.waterfall import waterfall
 from tests.support.rows import BEGAN, SVG, mirror
 
-KINDS = ("waiting", "transfer", "work", "several-requests", "no-file", "idle", "queued")
+KINDS = ("waiting", "transfer", "several-requests", "no-file", "idle", "queued", "work")
 
 
 def image(key, start, end, first_byte=None, worker="1", attempts=1, outcome=Outcome.DOWNLOADED):
