@@ -1,7 +1,7 @@
 """Mirror a list of albums and collections: `python -m flows.mirror_albums ALBUM ALBUM …`."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -95,9 +95,7 @@ def _fetch(collection: Address, limit: int, settings: Settings) -> Listed:
     return fetch_collection(collection, access(settings), limit)
 
 
-def _mirror_each(
-    stream: AlbumStream, one: Callable[[Wanted], AlbumRun]
-) -> Iterator[AlbumRun]:
+def _mirror_each(stream: AlbumStream, one: Callable[[Wanted], AlbumRun]) -> Iterator[AlbumRun]:
     """Mirror one album after another. The failure of one stops no other; only spent credits do."""
     for each in stream:
         run = one(each) if isinstance(each, Wanted) else each
