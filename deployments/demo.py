@@ -17,13 +17,15 @@ __all__ = ["ALBUM", "PROFILE", "TIME_SCALE", "demo", "latest_artifact", "setting
 ALBUM = "PdA9Amq"
 PROFILE = "article"
 TIME_SCALE = "0.2"
+WIDTH = "1152"
+"""Pixels across of the stand-in's pictures, which then have a megapixel."""
 DOWNLOADS = FOLDER / "downloads" / "demo"
 STOPPED = 130
 
 AFTER = """
 The network was the stand-in's profile `{profile}`, with all delays times {scale}.
 Files:   {downloads}/compare-strategies/STRATEGY/{album}/
-Report:  {downloads}/_reports/{album}/comparison.md
+Page:    {downloads}/_reports/{album}/comparison.html
 In Prefect's UI, once `make ui` runs in another terminal:
          {ui}"""
 
@@ -42,12 +44,14 @@ def demo() -> int:
     stop_on_signals()
     print("Starting the stand-in and a Prefect server …", flush=True)
     try:
-        with running(PROFILE, "--time-scale", TIME_SCALE) as imgur, prefect_server(HOME) as api:
+        with (
+            running(PROFILE, "--time-scale", TIME_SCALE, "--width", WIDTH) as imgur,
+            prefect_server(HOME) as api,
+        ):
             os.environ |= settings(imgur)
-            print("Mirroring 40 images under each of four strategies …", flush=True)
-            status = main(
-                compare_strategies, comparison_text, [ALBUM, "--downloads", str(DOWNLOADS)]
-            )
+            print("Mirroring 40 images under each of four strategies, twice …", flush=True)
+            call = [ALBUM, "--downloads", str(DOWNLOADS), "--work", "none", "blurhash"]
+            status = main(compare_strategies, comparison_text, call)
             report = latest_artifact(api, "comparison")
     except ServerError as error:
         print(error, file=sys.stderr)

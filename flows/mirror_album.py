@@ -23,7 +23,7 @@ __all__ = ["mirror_album"]
 
 def _run_name() -> str:
     parameters: dict[str, Any] = runtime.flow_run.parameters or {}
-    chosen = choose(Choice(parameters["strategy"]), parameters["workers"])
+    chosen = choose(Choice(parameters["strategy"]), parameters["workers"], Work(parameters["work"]))
     return f"{album_name()} · {chosen.name}"
 
 
@@ -49,7 +49,7 @@ def mirror_album(
             of Python's lock; a BlurHash, in Python, which holds it; or nothing.
     """
     settings = read_settings()
-    chosen = choose(strategy, workers).announce()
+    chosen = choose(strategy, workers, work).announce()
     root = downloads or settings.downloads
     listing = listing_at(album, root, settings)
     folder = album_folder(root, listing.id)

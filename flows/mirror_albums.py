@@ -35,7 +35,9 @@ NOT_THERE = "it was listed, and is not there any more"
 
 def _run_name() -> str:
     parameters: dict[str, Any] = runtime.flow_run.parameters or {}
-    return choose(Choice(parameters["strategy"]), parameters["workers"]).name
+    return choose(
+        Choice(parameters["strategy"]), parameters["workers"], Work(parameters["work"])
+    ).name
 
 
 @mirror_flow("mirror-albums", _run_name)
@@ -67,7 +69,7 @@ def mirror_albums(
     """
     settings = read_settings()
     wanted = albums or _albums_of_variable()
-    chosen = choose(strategy, workers).announce()
+    chosen = choose(strategy, workers, work).announce()
     one = partial(_mirror_one, chosen=chosen, downloads=downloads, verify=verify, work=work)
     stream = AlbumStream(wanted, partial(_fetch, settings=settings), limit)
     with own_heartbeats(), one_pace(downloads or settings.downloads):

@@ -34,6 +34,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--first-byte", type=_seconds, help="seconds to the first byte of an answer")
     add("--connection-rate", type=_positive, help="bytes a second of each connection")
     add("--link-rate", type=_positive, help="bytes a second of all connections together")
+    add("--width", type=int, help="pixels across of each picture, where its bytes have room")
     add(
         "--strict-agent",
         action="store_true",
@@ -45,7 +46,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _chosen(flags: argparse.Namespace) -> Profile:
     """The profile with what the flags change in it, at its time scale."""
-    names = ("connect", "first_byte", "connection_rate", "link_rate", "strict_agent")
+    names = ("connect", "first_byte", "connection_rate", "link_rate", "strict_agent", "width")
     changes = {name: value for name in names if (value := getattr(flags, name)) is not None}
     return replace(profile(flags.profile), **changes).scaled(flags.time_scale)
 

@@ -46,7 +46,7 @@ class Item:
     def image(self, base: str) -> dict[str, Any]:
         """The image as the API has it; `base` is the address of the image host."""
         picture, link = self.picture, f"{base}/{self.name}"
-        width, height = dimensions(picture.size)
+        width, height = dimensions(picture)
         image = {
             "id": picture.id,
             "title": None if self.index % 3 else f"Picture {self.index + 1}",
@@ -116,7 +116,7 @@ class Album:
     def listing(self, base: str, *, whole: bool = True) -> dict[str, Any]:
         """The album as the API has it, with its images if `whole`."""
         cover = self.items[0].picture if self.items else None
-        width, height = dimensions(cover.size) if cover else (None, None)
+        width, height = dimensions(cover) if cover else (None, None)
         return {
             "id": self.id,
             "title": self.title,
@@ -145,11 +145,15 @@ class Album:
 
 
 def items(
-    album: str, sizes: Iterable[int], kinds: Sequence[str] = ("jpg",), first: int = 0
+    album: str,
+    sizes: Iterable[int],
+    kinds: Sequence[str] = ("jpg",),
+    first: int = 0,
+    width: int = 0,
 ) -> tuple[Item, ...]:
     """Images of an album from its index `first` on, with the kinds in turn."""
     return tuple(
-        Item(Picture(identity(f"{album}/{index}"), kind, size), f".{kind}", index)
+        Item(Picture(identity(f"{album}/{index}"), kind, size, width=width), f".{kind}", index)
         for index, size in enumerate(sizes, first)
         for kind in [kinds[index % len(kinds)]]
     )
@@ -229,10 +233,10 @@ def _oddity(item: Item, changes: dict[str, object]) -> dict[str, Any]:
     return {**changes, "picture": replace(item.picture, kind=kind)}
 
 
-def library(sizes: Sequence[int] = ()) -> Library:
-    """What every profile has; `sizes` are the bytes of the images of PdA9Amq."""
+def library(sizes: Sequence[int] = (), width: int = 0) -> Library:
+    """What every profile has; `sizes` and `width` are those of the images of PdA9Amq."""
     has = Library()
-    shown = items("PdA9Amq", sizes) if sizes else _showcase("PdA9Amq")
+    shown = items("PdA9Amq", sizes, width=width) if sizes else _showcase("PdA9Amq")
     has.put(Album(id="PdA9Amq", items=shown, title="Forty ways to be late"))
     has.put(Album(id="Empty00", title="Nothing yet"))
     gallery = items("GaLry01", [9_000, 30_000, 4_000], tuple(KINDS))

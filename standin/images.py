@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from urllib.parse import urlsplit
 
@@ -32,6 +32,11 @@ class Images:
     def __init__(self, library: Library, faults: Faults, *, strict_agent: bool = False) -> None:
         self._library, self._faults, self._strict = library, faults, strict_agent
         self._cache = Cache()
+
+    def draw(self, pictures: Iterable[Picture]) -> None:
+        """Draw pictures now: who asks for one first need not wait for that."""
+        for picture in pictures:
+            stored(picture, self._cache)
 
     async def answer(self, path: str, headers: Headers) -> Answer:
         """The answer to a GET for a path."""

@@ -24,7 +24,8 @@ class Profile:
     """Delays in seconds, rates in bytes a second (None: unbounded), and the album to serve.
 
     `connect` is what a new connection takes, `first_byte` what each answer takes, `sizes` the
-    bytes of the images of the album PdA9Amq; without any it shows every type and oddity.
+    bytes of the images of the album PdA9Amq; without any it shows every type and oddity. `width` is
+    what they have in pixels, if they fit; 0 for what surely does.
     `strict_agent` refuses the default user agents of HTTP libraries, as Imgur does.
     """
 
@@ -33,6 +34,7 @@ class Profile:
     connection_rate: float | None = None
     link_rate: float | None = None
     sizes: tuple[int, ...] = ()
+    width: int = 0
     strict_agent: bool = False
 
     @property

@@ -79,12 +79,16 @@ class Kind:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """One file of the image host; another `version` is the same image, edited."""
+    """One file of the image host; another `version` is the same image, edited.
+
+    It is as large as surely fits into its bytes, or `width` pixels across.
+    """
 
     id: str
     kind: str
     size: int
     version: int = 0
+    width: int = 0
 
     @property
     def type(self) -> str:
@@ -92,9 +96,11 @@ class Picture:
         return KINDS[self.kind].type
 
 
-def dimensions(size: int) -> tuple[int, int]:
-    """Width and height of a picture of so many bytes: the largest scene that surely fits."""
-    width = next((w for w in WIDTHS if w * (w * 3 // 4 + 2) + SCENERY <= size), 1)
+def dimensions(picture: Picture) -> tuple[int, int]:
+    """Width and height of a picture, in pixels."""
+    size = picture.size
+    fitting = (w for w in WIDTHS if w * (w * 3 // 4 + 2) + SCENERY <= size)
+    width = picture.width or next(fitting, 1)
     return width, max(1, width * 3 // 4)
 
 
@@ -185,7 +191,7 @@ class Filled:
 
     def __init__(self, picture: Picture) -> None:
         kind, rng = KINDS[picture.kind], Random(f"{picture.id}/{picture.version}")  # noqa: S311 - a seed
-        scene = kind.encode(rng, *dimensions(picture.size))
+        scene = kind.encode(rng, *dimensions(picture))
         room = picture.size - len(scene)
         if room < 0:
             raise ValueError(f"the smallest {picture.kind} has {len(scene)} bytes")

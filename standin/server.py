@@ -30,11 +30,13 @@ class Standin:
     def __init__(self, profile: Profile) -> None:
         self.ledger = Ledger()
         self.connections: dict[RequestHandler, Connection] = {}
-        has = library(profile.sizes)
+        has = library(profile.sizes, profile.width)
         has.collections |= shown()
         faults, api_faults = Faults(IMAGE_KINDS), Faults(API_KINDS)
         self._network = Network(profile)
         self._images = Images(has, faults, strict_agent=profile.strict_agent)
+        if profile.width:
+            self._images.draw(item.picture for item in has.albums["PdA9Amq"].items)
         self._api = Api(has, api_faults)
         self._control = Control(has, faults, api_faults, self.ledger, self._api.asked)
 

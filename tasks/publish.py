@@ -9,7 +9,13 @@ from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 from prefect.tasks import task
 
-from imgur_mirror.compare import Comparison, comparison_charts, comparison_markdown
+from imgur_mirror.compare import (
+    PAGE,
+    Comparison,
+    comparison_charts,
+    comparison_markdown,
+    comparison_page,
+)
 from imgur_mirror.models import AlbumResult, Mirrored, Outcome
 from imgur_mirror.report import (
     PictureLinks,
@@ -27,7 +33,7 @@ from imgur_mirror.report.near_duplicates import (
     duplicates_markdown,
     near_duplicates,
 )
-from imgur_mirror.report.report_folder import report_file, write_report
+from imgur_mirror.report.report_folder import report_file, report_uri, write_report
 from imgur_mirror.report.waterfall import waterfall
 from imgur_mirror.store import AlbumFolder, StoreError
 from imgur_mirror.text import plain
@@ -132,7 +138,7 @@ def _or_warning(what: str, make: Callable[[], T]) -> T | None:
 def publish_comparison(found: Comparison, folder: AlbumFolder) -> None:
     """Publish a comparison: tables with a row for each strategy, and a report with charts.
 
-    The report and its charts become report files of that folder too.
+    The report, its charts and the page become report files of that folder too.
     """
     _publish_comparison(quoted(found), folder)
 
@@ -145,14 +151,26 @@ def _publish_comparison(found: Comparison, folder: AlbumFolder) -> None:
     for name, rows in (("strategies", found.rows), ("workers", found.sweep)):
         if rows:
             _create_table(rows, f"{name}-{key}", found.headline)
-    markdown = comparison_markdown(found, uris.__getitem__)
+    page = _write_comparison(found, folder, charts)
+    markdown = comparison_markdown(found, uris.__getitem__, page)
     create_markdown_artifact(markdown, key=f"comparison-{key}", description=found.headline)
+
+
+def _write_comparison(found: Comparison, folder: AlbumFolder, charts: dict[str, str]) -> str:
+    """Write the report files, and give the URI of the page; an empty one if they can't be."""
+    texts = {
+        COMPARISON: comparison_markdown(found, str, PAGE),
+        PAGE: comparison_page(found),
+    }
     try:
-        for name, text in (charts | {COMPARISON: comparison_markdown(found, str)}).items():
+        for name, text in (charts | texts).items():
             write_report(folder, name, text)
     except StoreError as error:
         # The figures are in the artifacts, and stay there if the disk is full.
         get_run_logger().warning("the comparison has no files beside the mirror: %s", error)
+        return ""
+    get_run_logger().info("the comparison as one page: %s", report_file(folder, PAGE))
+    return report_uri(folder, PAGE)
 
 
 def publish_summary(results: Sequence[AlbumResult]) -> None:

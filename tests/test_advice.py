@@ -12,7 +12,7 @@ from flows.mirror_album import mirror_album
 from flows.mirror_albums import mirror_albums
 from flows.support.advice import VARIABLE, choose, keep_advice
 from flows.support.parameters import Choice
-from imgur_mirror.compare import Advice, BadAdvice, Point, advise, read_advice
+from imgur_mirror.compare import Advice, BadAdvice, Point, advise, advise_each, read_advice
 from imgur_mirror.models import Outcome, Strategy, Work
 from tests.support.imgur import contents, fault, new_album
 
@@ -98,6 +98,21 @@ def test_what_starts_late_is_named_for_longer_albums():
 def test_one_strategy_is_nothing_to_choose_from():
     assert advise([point("async", 4, 1), point("async", 8, 1)], "", "") is None
     assert advise([], "", "") is None
+
+
+def test_each_work_of_a_comparison_has_its_advice():
+    waits = [point("async", 4, 2.0), point("dask", 4, 4.0)]
+    computes = [
+        replace(point("async", 4, 9.0), work=Work.BLURHASH),
+        replace(point("dask", 4, 4.0), work=Work.BLURHASH),
+    ]
+    alone = replace(point("dask", 4, 4.0), work=Work.THUMBNAIL)
+    found = advise_each([*waits, alone, *computes], "PdA9Amq", WHEN)
+    assert [(each.work, each.strategy) for each in found] == [
+        (Work.NONE, "async"),
+        (Work.BLURHASH, "dask"),
+    ]
+    assert found[1].sentence.startswith("dask with 4 workers for blurhash: 25 images/s")
 
 
 def test_advice_is_read_back():
@@ -248,14 +263,14 @@ def test_a_comparison_leaves_its_advice(advice, imgur, downloads):
     found = compare_strategies(album, [Strategy.SEQUENTIAL, Strategy.ASYNC], 2)
 
     (kept,) = read_advice(Variable.get(VARIABLE))
-    assert kept == found.advice
+    assert (kept,) == found.advice
     assert kept.album == album
     assert (kept.strategy, kept.workers) in {("sequential", 1), ("async", 2)}
 
 
 def test_no_advice_comes_of_one_strategy_or_of_a_failed_comparison(advice, imgur, downloads):
     album = new_album(imgur, count=2, bytes=3000)
-    assert compare_strategies(album, [Strategy.ASYNC], 2).advice is None
+    assert compare_strategies(album, [Strategy.ASYNC], 2).advice == ()
     name = next(iter(contents(imgur, album)))
     fault(imgur, name, "status", status=403)
     state = compare_strategies(album, [Strategy.SEQUENTIAL, Strategy.ASYNC], 2, return_state=True)

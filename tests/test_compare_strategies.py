@@ -12,7 +12,7 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from flows.compare_strategies import compare_strategies
 from flows.mirror_album import mirror_album
 from imgur_mirror.compare import comparison_text
-from imgur_mirror.models import Outcome, Strategy
+from imgur_mirror.models import Outcome, Strategy, Work
 from standin.process import running
 from tasks.artifact_key import artifact_key
 from tests.support.albums import stored
@@ -68,13 +68,37 @@ def test_the_comparison_is_published(imgur, downloads):
     assert [row["strategy"] for row in rows] == ["sequential", "async"]
     assert list(rows[0]) == [
         *("strategy", "workers", "start-up s", "download s", "total s"),
-        *("images/s", "MB/s", "speed-up", "slowest image", "images"),
+        *("images/s", "MB/s", "speed-up", "processor s", "cores", "peak MB"),
+        *("slowest image", "images"),
     ]
     chart = re.search(r"data:image/svg\+xml;base64,([\w+/=]+)", artifact(f"comparison-{key}"))
     assert ET.fromstring(base64.b64decode(chart[1])).tag.endswith("svg")
     beside = downloads / "_reports" / album
     assert (beside / "comparison.svg").read_bytes() == base64.b64decode(chart[1])
     assert "(comparison.svg)" in (beside / "comparison.md").read_text()
+
+
+def test_works_are_compared_beside_each_other(imgur, downloads):
+    """Each from nothing, with the time of the work told apart, and all of it on one page."""
+    album = new_album(imgur, count=4, bytes=30_000)
+
+    found = compare_strategies(
+        album, [Strategy.SEQUENTIAL, Strategy.THREADS], 2, work=[Work.NONE, Work.BLURHASH]
+    )
+
+    pairs = [(run.work, run.strategy) for run in found.runs]
+    assert pairs == [(work, each) for work in found.works for each in ("sequential", "threads")]
+    for run in found.runs:
+        assert len(run.having(Outcome.DOWNLOADED)) == 4
+        assert all(bool(row.work_seconds) == (run.work is Work.BLURHASH) for row in run.downloads)
+        assert run.usage.processor_seconds >= 0
+        assert run.usage.peak_memory > 10_000_000
+    assert [row["work s"] > 0 for row in found.rows] == [False, False, True, True]
+    assert [each.work for each in found.advice] == [Work.NONE, Work.BLURHASH]
+    page = downloads / "_reports" / album / "comparison.html"
+    assert found.headline.split(" · ")[1].removeprefix("blurhash: ") in page.read_text()
+    assert page.as_uri() in artifact(f"comparison-{artifact_key(album)}")
+    assert (page.parent / "waterfalls-blurhash.svg").exists()
 
 
 def test_a_sweep_tries_more_and_more_workers(imgur, downloads):
@@ -90,12 +114,12 @@ def test_a_sweep_tries_more_and_more_workers(imgur, downloads):
     assert [(row["strategy"], row["workers"]) for row in rows] == tried
     compared = json.loads(artifact(f"strategies-{key}"))
     assert [(row["strategy"], row["workers"]) for row in compared] == [tried[0], tried[-1]]
-    assert artifact(f"comparison-{key}").count("data:image/svg+xml;base64,") == 2
-    assert found.advice.sentence in comparison_text(found)
+    assert artifact(f"comparison-{key}").count("data:image/svg+xml;base64,") == 3
+    assert found.advice[0].sentence in comparison_text(found)
     beside = downloads / "_reports" / album
     assert ET.parse(beside / "sweep.svg").getroot().tag.endswith("svg")
     assert {path.name for path in beside.iterdir()} == {
-        *("comparison.md", "comparison.svg", "sweep.svg")
+        *("comparison.html", "comparison.md", "comparison.svg", "sweep.svg", "waterfalls.svg")
     }
 
 

@@ -21,7 +21,7 @@ from imgur_mirror.compare import (
     comparison_rows,
 )
 from imgur_mirror.compare.bar_chart import bar_chart
-from imgur_mirror.models import Album, AlbumResult, Download, Image, Outcome, Strategy
+from imgur_mirror.models import Album, AlbumResult, Download, Image, Outcome, Strategy, Work
 from imgur_mirror.report import (
     PictureLinks,
     data_uri,
@@ -35,9 +35,10 @@ from imgur_mirror.report import (
     text_table,
 )
 from imgur_mirror.text import duration
+from tests.support.compared import compared
 from tests.support.rows import BEGAN, SVG, image, measured, mirror
 
-PARTS = ("start-up", "download")
+PARTS = ("start-up", "download", "work")
 
 
 FOUR = [
@@ -70,13 +71,13 @@ def cells(markdown):
 
 
 def bars(svg):
-    """From and to where each bar reaches, in points: {(part, strategy): (start, stop)}."""
+    """From and to where each bar reaches, in pixels: {(part, work, strategy): (start, stop)}."""
     found = {}
-    for group in ElementTree.fromstring(svg).iter(f"{SVG}g"):
-        part, _, strategy = group.get("id", "").rpartition("-")
+    for bar in ElementTree.fromstring(svg).iter(f"{SVG}rect"):
+        part, *trial = bar.get("id", "").rsplit("-", 2)
         if part in PARTS:
-            xs = [float(x) for x in re.findall(r"[ML] (\S+) ", group.find(f"{SVG}path").get("d"))]
-            found[part, strategy] = min(xs), max(xs)
+            start = float(bar.get("x"))
+            found[part, *trial] = start, start + float(bar.get("width"))
     return found
 
 
@@ -120,7 +121,8 @@ def test_a_report_has_the_work_and_what_could_not_be_decoded():
     assert "## Stored, but not decoded" in text
     assert "it is cut &#124; short" in text
     assert "0.75 s" in text
-    assert "work" not in mirror_markdown(mirror(good))
+    assert "| work |" in text
+    assert "| work |" not in mirror_markdown(mirror(good))
 
 
 def test_a_plan_says_what_is_fetched_and_what_is_only_worked_on():
@@ -419,7 +421,8 @@ def test_the_report_of_a_comparison_has_verdict_chart_notes_and_table():
     found = Comparison(tuple(FOUR), notes=("a *note*",))
     uris = {name: data_uri(svg) for name, svg in comparison_charts(found).items()}
     markdown = comparison_markdown(found, uris.__getitem__)
-    result, chart, note, table, terms, article = markdown.split("\n\n")
+    result, chart, note, table, terms, *lanes, article = markdown.split("\n\n")
+    assert lanes[0] == "## What happened when"
     assert result == comparison_headline(FOUR)
     address = re.fullmatch(r"!\[[^\]]+\]\(data:image/svg\+xml;base64,([A-Za-z0-9+/=]+)\)", chart)
     assert base64.b64decode(address[1]).decode() == bar_chart(comparison_rows(FOUR))
@@ -439,14 +442,41 @@ def test_the_report_of_a_comparison_has_verdict_chart_notes_and_table():
 def test_the_bar_chart_is_drawn_to_scale():
     rows = comparison_rows(FOUR)
     drawn = bars(bar_chart(rows))
-    assert set(drawn) == {(part, row["strategy"]) for part in PARTS for row in rows}
-    start, stop = drawn["download", "sequential"]
+    assert set(drawn) == {(part, "none", row["strategy"]) for part in PARTS[:2] for row in rows}
+    start, stop = drawn["download", "none", "sequential"]
     unit = (stop - start) / rows[0]["download s"]
     for row in rows:
-        (origin, middle), (joint, end) = (drawn[part, row["strategy"]] for part in PARTS)
+        (origin, middle), (joint, end) = (
+            drawn[part, "none", row["strategy"]] for part in PARTS[:2]
+        )
         assert joint == pytest.approx(middle)
         assert middle - origin == pytest.approx(row["start-up s"] * unit, rel=0.01)
         assert end - origin == pytest.approx(row["total s"] * unit, rel=0.01)
+
+
+def test_the_bars_of_several_works_are_in_groups_and_have_a_part_for_the_work():
+    found = compared()
+    svg = bar_chart(found.rows)
+    drawn = bars(svg)
+    assert {trial[1:] for trial in drawn} == {(work, each) for work in Work for each in Strategy}
+    assert ("work", "none", "threads") not in drawn
+    start, stop = drawn["work", "blurhash", "threads"]
+    begin, end = drawn["download", "blurhash", "threads"]
+    assert (stop - start) / (end - begin) == pytest.approx(4.82 / 1.6, rel=0.01)
+    labels = [text.text for text in ElementTree.fromstring(svg).iter(f"{SVG}text")]
+    assert [label for label in labels if label in list(Work)] == list(Work)
+    assert 'width="360"' in bar_chart(found.rows, 360)
+
+
+def test_rows_tell_the_time_of_the_work_and_the_processors_use():
+    rows = {(row["work"], row["strategy"]): row for row in compared().rows}
+    row = rows["blurhash", "threads"]
+    assert row["start-up s"] + row["download s"] + row["work s"] == pytest.approx(row["total s"])
+    assert (row["work s"], row["cores"], row["peak MB"]) == (4.815, 1.0, 150)
+    assert row["processor s"] == pytest.approx(row["total s"], abs=0.01)
+    # Over sequential with the same work.
+    assert row["speed-up"] == round(rows["blurhash", "sequential"]["total s"] / row["total s"], 2)
+    assert rows["none", "threads"]["work s"] == 0
 
 
 def test_the_bar_chart_says_its_figures():
@@ -464,8 +494,7 @@ def test_the_bar_chart_says_its_figures():
         assert label in labels
     for label in ("5.0 s", "2.0 s · 2.5 ×", "4.0 s · 1.2 ×", "1.2 s · 4.0 ×", "2.5 s", "4.8 s"):
         assert label in labels
-    assert 'style="fill: #ffffff"' in svg
-    assert len(svg) < 40_000
+    assert len(svg) < 10_000
 
 
 def test_the_bar_chart_is_the_same_each_time():

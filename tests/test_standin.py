@@ -100,15 +100,25 @@ def picture(client: Client) -> dict:
 @pytest.mark.parametrize("kind", ["jpg", "png", "gif", "mp4"])
 @pytest.mark.filterwarnings("error")
 def test_pictures_have_the_very_size_and_decode(kind, size):
-    data = draw(Picture("AbCdEf1", kind, size)).read(0, size)
+    picture = Picture("AbCdEf1", kind, size)
+    data = draw(picture).read(0, size)
     assert len(data) == size
     if kind == "mp4":
         assert data[4:8] == b"ftyp"
         return
     with Image.open(io.BytesIO(data)) as image:
         image.load()
-        assert image.size == dimensions(size)
-        assert image.get_format_mimetype() == Picture("AbCdEf1", kind, size).type
+        assert image.size == dimensions(picture)
+        assert image.get_format_mimetype() == picture.type
+
+
+def test_a_picture_may_be_wider_than_surely_fits():
+    """All of the article's have room for a megapixel."""
+    for number, size in enumerate(PROFILES["article"].sizes):
+        data = draw(Picture(f"wide{number:03}", "jpg", size, width=1152)).read(0, size)
+        with Image.open(io.BytesIO(data)) as image:
+            image.load()
+            assert image.size == (1152, 864)
 
 
 @pytest.mark.parametrize("kind", ["jpg", "png", "gif", "mp4"])

@@ -6,11 +6,11 @@ from xml.etree import ElementTree
 
 import pytest
 
-from imgur_mirror.models import Album, Download, Outcome
-from imgur_mirror.report.waterfall import waterfall
+from imgur_mirror.models import Album, Download, Outcome, Strategy
+from imgur_mirror.report.waterfall import waterfall, waterfalls
 from tests.support.rows import BEGAN, SVG, mirror
 
-KINDS = ("waiting", "transfer", "several-requests", "no-file", "idle", "queued", "work")
+KINDS = ("waiting", "transfer", "work", "several-requests", "no-file", "idle", "queued")
 
 
 def image(key, start, end, first_byte=None, worker="1", attempts=1, outcome=Outcome.DOWNLOADED):
@@ -117,7 +117,8 @@ def test_what_cannot_be_told_apart_is_one_bar():
         )
     )
     drawn = bars(svg)
-    assert {kind: len(drawn.get(kind, ())) for kind in KINDS[:4]} == {
+    assert {kind: len(drawn.get(kind, ())) for kind in KINDS[:5]} == {
+        "work": 0,
         "waiting": 1,
         "transfer": 0,
         "several-requests": 1,
@@ -191,6 +192,37 @@ def test_the_paper_is_white_and_covers_all():
     paper = root[0]
     assert paper.get("fill") == "#FFFFFF"
     assert (paper.get("width"), paper.get("height")) == (root.get("width"), root.get("height"))
+
+
+def test_work_has_bars_of_its_own_after_the_transfer():
+    worked = replace(image("aaa", 1, 3, 0.5), work_started=BEGAN + 4, work_seconds=2.0)
+    drawn = bars(waterfall(run(worked)))
+    ((begin, end, _),) = drawn["work"]
+    ((first, last, _),) = drawn["transfer"]
+    unit = (last - first) / 1.5
+    assert begin == pytest.approx(last + unit, abs=0.01)
+    assert end - begin == pytest.approx(2 * unit, abs=0.01)
+
+
+def test_several_runs_share_one_axis_and_have_a_heading_each():
+    one = mirror(image("a", 1, 9, 0.5), strategy=Strategy.SEQUENTIAL, workers=1, startup=1)
+    two = [image("a", 1, 4, 0.5), image("b", 1, 5, 0.5, worker="2")]
+    other = mirror(*two, strategy=Strategy.THREADS, workers=2, startup=1)
+    svg = waterfalls([one, other, run()], "what happened")
+    assert [text for text in texts(svg) if text in list(Strategy)] == ["sequential", "threads"]
+    assert {"what happened", "1 worker · 9.0 s", "2 workers · 5.0 s", "9"} <= set(texts(svg))
+    paths = ElementTree.fromstring(svg).iter(f"{SVG}path")
+    idle = [path.get("d") for path in paths if path.get("id") == "idle"]
+    lanes = [float(to) - float(x) for d in idle for x, to in re.findall(r"M(\S+) \S+H([\d.]+)", d)]
+    assert lanes == pytest.approx([2 * lanes[1], lanes[1], lanes[1]])
+    assert waterfalls([run()], "nothing") is None
+
+
+def test_many_lanes_get_thinner_and_a_narrow_picture_is_no_wider():
+    threads = mirror(*many(512, 256), strategy=Strategy.THREADS, workers=256, startup=1)
+    root = ElementTree.fromstring(waterfalls([threads], "many", width=360))
+    assert float(root.get("width")) == 360
+    assert float(root.get("height")) < 400
 
 
 def test_the_same_run_gives_the_same_bytes():

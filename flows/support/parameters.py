@@ -25,6 +25,7 @@ __all__ = [
     "Strategy",
     "Work",
     "Workers",
+    "Works",
 ]
 
 MAX_WORKERS = 256
@@ -64,6 +65,7 @@ AlbumAddress = Annotated[str, Text(min_length=1)]
 SourceAddress = Annotated[str, MinLen(1)]
 JobName = Annotated[str, Text(pattern=r"^([A-Za-z0-9_-][A-Za-z0-9._-]{0,79})?$")]
 Strategies = Annotated[list[Strategy], MinLen(1)]
+Works = Annotated[list[Work], MinLen(1)]
 Workers = Annotated[int, Interval(ge=1, le=MAX_WORKERS)]
 Rounds = Annotated[int, Interval(ge=1, le=100)]
 ShardSize = Annotated[int, Interval(ge=1, le=100_000)]

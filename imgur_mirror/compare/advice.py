@@ -7,23 +7,17 @@ from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from imgur_mirror.compare.points import Point
+from imgur_mirror.compare.points import Point, tolerance
 from imgur_mirror.models import Strategy, Work
 from imgur_mirror.text import counted, join_words, printable
 
-__all__ = ["Advice", "BadAdvice", "advice_for", "advise", "read_advice"]
+__all__ = ["Advice", "BadAdvice", "advice_for", "advise", "advise_each", "read_advice"]
 
 BY_COST = (Strategy.SEQUENTIAL, Strategy.ASYNC, Strategy.THREADS, Strategy.DASK)
 """From cheap to dear: one connection; one thread; a thread, or a process, for each connection."""
 
-MIN_TOLERANCE = 1 / 20
-"""Of a time: several rounds may differ by so much, even if their spread is smaller."""
-
-ONE_ROUND = 1 / 10
-"""Of a time: a smaller difference cannot be seen in one round."""
-
-MAX_TOLERANCE = 1 / 5
-"""Of a time: otherwise one round that stalled would make all strategies equally quick."""
+FASTER = 1.1
+"""Times the rate of another: what downloads faster is named where it only starts later."""
 
 
 class BadAdvice(ValueError):
@@ -52,7 +46,8 @@ class Advice:
     @property
     def sentence(self) -> str:
         """What to use and why, such as `async with 8 workers: 61 images/s; …`."""
-        return f"{_named(self.strategy, self.workers)}: {self.why}"
+        for_work = f" for {self.work}" if self.work is not Work.NONE else ""
+        return f"{_named(self.strategy, self.workers)}{for_work}: {self.why}"
 
 
 _ADVICE = TypeAdapter(Advice)
@@ -88,18 +83,22 @@ def advice_for(work: Work, stored: Sequence[Advice]) -> Advice | None:
     return next((advice for advice in stored if advice.work is work), None)
 
 
-def advise(
-    measured: Sequence[Point], album: str, when: str, work: Work = Work.NONE
-) -> Advice | None:
+def advise_each(measured: Sequence[Point], album: str, when: str) -> tuple[Advice, ...]:
+    """Give advice for each work that at least two strategies have figures of."""
+    by_work = ([point for point in measured if point.work is work] for work in Work)
+    return tuple(filter(None, (advise(of_work, album, when) for of_work in by_work)))
+
+
+def advise(measured: Sequence[Point], album: str, when: str) -> Advice | None:
     """Choose the fewest workers, then the cheapest strategy, of those as quick as the quickest.
 
-    It compares whole times, start-up included: that is what one waits for. None if fewer than two
-    strategies have figures.
+    The points are all of one work. It compares whole times, start-up included: that is what one
+    waits for. None if fewer than two strategies have figures.
     """
     if len({point.strategy for point in measured}) < 2:
         return None
     best = min(measured, key=lambda point: point.total)
-    level = [point for point in measured if point.total <= best.total + _tolerance(best)]
+    level = [point for point in measured if point.total <= best.total + tolerance(best)]
     chosen = min(level, key=lambda point: (point.workers, BY_COST.index(point.strategy)))
     return Advice(
         strategy=chosen.strategy,
@@ -108,15 +107,8 @@ def advise(
         album=album,
         when=when,
         images_per_second=round(chosen.rate, 2),
-        work=work,
+        work=chosen.work,
     )
-
-
-def _tolerance(best: Point) -> float:
-    """Give the seconds by which a total may be above the best and still be as good."""
-    if best.rounds == 1:
-        return best.total * ONE_ROUND
-    return min(max(best.spread, best.total * MIN_TOLERANCE), best.total * MAX_TOLERANCE)
 
 
 def _why(chosen: Point, measured: Sequence[Point], level: Sequence[Point]) -> str:
@@ -162,7 +154,7 @@ def _longer_albums(chosen: Point, measured: Sequence[Point]) -> str:
     sizes = {
         point: _break_even(chosen, point)
         for point in measured
-        if point.download_rate > chosen.download_rate * (1 + ONE_ROUND)
+        if point.download_rate > chosen.download_rate * FASTER
     }
     known = {point: size for point, size in sizes.items() if size}
     if not known:

@@ -1,94 +1,111 @@
-"""The times of each strategy as stacked bars, as SVG text."""
+"""The times of each work under each strategy as stacked bars, as SVG text."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from xml.etree.ElementTree import Element
 
-from imgur_mirror.compare.plotting import Margins, add_grid, add_label, svg_chart
-from imgur_mirror.report.svg import INK, PAPER
+from imgur_mirror.models import Strategy
+from imgur_mirror.report import svg
 from imgur_mirror.report.tables import Row
 from imgur_mirror.text import counted, duration
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.container import BarContainer
+__all__ = ["PARTS", "bar_chart"]
 
-__all__ = ["bar_chart"]
+# Colours of Okabe and Ito's palette, which colour-blind readers tell apart, each with the colour
+# of the text that is read on it. The waterfalls have the same for the same.
+PARTS = {
+    "start-up": ("#F5EE9A", svg.INK),
+    "download": ("#0072B2", svg.PAPER),
+    "work": ("#009E73", svg.PAPER),
+}
 
-# Two colours of Okabe and Ito's palette, which colour-blind readers tell apart, each with the
-# colour of the text that is read on it.
-PARTS = {"start-up": ("#E69F00", INK), "download": ("#0072B2", PAPER)}
-
-BAR = 0.55
-"""Inches for each bar."""
-
-MARGINS = Margins(left=1.15, right=0.15, above=0.5, below=0.55)
-
-MIN_SHARE = 0.08
-"""Of the axis: a narrower part has no room for its figure."""
+# Pixels.
+ABOVE, BELOW, LEFT, RIGHT = 40, 48, 96, 104
+BAR, ROW, HEADING = 24, 40, 30
+MIN_FIGURE = 40
+"""A narrower part has no room for its figure."""
 
 
-def bar_chart(rows: Sequence[Row]) -> str:
-    """Draw the rows of a comparison as stacked bars of start-up and download.
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How seconds become pixels."""
 
-    The SVG group of each bar has the id `start-up-STRATEGY` or `download-STRATEGY`.
+    width: int
+    seconds: float
+
+    def x(self, seconds: float) -> float:
+        return LEFT + (self.width - LEFT - RIGHT) * seconds / self.seconds
+
+
+def bar_chart(rows: Sequence[Row], width: int = svg.WIDE) -> str:
+    """Draw the rows of a comparison as stacked bars, under a heading for each work.
+
+    The id of each bar is `PART-WORK-STRATEGY`, such as `download-none-threads`.
     """
-
-    def draw(axes: "Axes") -> None:
-        _draw_axes(axes, rows)
-        _draw_bars(axes, rows)
-
-    return svg_chart(BAR * max(len(rows), 1), MARGINS, draw)
-
-
-def _draw_axes(axes: "Axes", rows: Sequence[Row]) -> None:
-    """Put the strategies from top to bottom and seconds from left to right."""
-    longest = max((sum(_seconds(row, part) for part in PARTS) for row in rows), default=0.0) or 1.0
-    # Leave room for the label at the end of the longest bar.
-    axes.set_xlim(0, longest * 1.3)
-    axes.set_ylim(max(len(rows), 1) - 0.5, -0.5)
-    axes.set_yticks(range(len(rows)), labels=[_name(row) for row in rows])
-    axes.set_xlabel("seconds")
-    add_grid(axes, "x", frame=("left",))
+    longest = max((sum(_seconds(row, part) for part in PARTS) for row in rows), default=0.0)
+    scale = Scale(width, longest or 1.0)
+    groups = [(work, list(group)) for work, group in groupby(rows, key=_work)]
+    bars: list[Element] = []
+    y = float(ABOVE)
+    for work, group in groups:
+        if len(groups) > 1:
+            bars.append(svg.text(9, y + HEADING / 2, str(work), 13, font_weight="bold"))
+            y += HEADING
+        for row in group:
+            bars += _bar(row, scale, y + ROW / 2)
+            y += ROW
+    shown = [part for part in PARTS if part != "work" or any(_seconds(row, part) for row in rows)]
+    return svg.document(width, y + BELOW, *_key(shown), *_axis(scale, y), *bars)
 
 
-def _draw_bars(axes: "Axes", rows: Sequence[Row]) -> None:
-    """Draw both parts of every bar, the key to them above, and the totals to the right."""
-    ends = [0.0] * len(rows)
-    for part, (colour, _) in PARTS.items():
-        widths = [_seconds(row, part) for row in rows]
-        bars = axes.barh(range(len(rows)), widths, 0.62, left=ends, color=colour, label=part)
-        _label_bars(axes, part, rows, bars)
-        ends = [start + width for start, width in zip(ends, widths, strict=True)]
-    for place, (row, end) in enumerate(zip(rows, ends, strict=True)):
-        add_label(axes, _total(row), (end, place), (6, 0))
-    if rows:
-        axes.legend(
-            loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False, borderaxespad=0.3
-        )
+def _key(shown: Sequence[str]) -> Iterator[Element]:
+    x = 9.0
+    for part in shown:
+        yield svg.rect(x, 12, 14, 14, PARTS[part][0])
+        yield svg.text(x + 20, 19, part, 13)
+        x += 44 + 7.2 * len(part)
 
 
-def _label_bars(axes: "Axes", part: str, rows: Sequence[Row], bars: "BarContainer") -> None:
-    """Give each bar of one part its id, and its figure if that fits."""
-    _, ink = PARTS[part]
-    for row, bar in zip(rows, bars, strict=True):
-        bar.set_gid(f"{part}-{row['strategy']}")
-        width = bar.get_width()
-        if width >= MIN_SHARE * axes.get_xlim()[1]:
-            middle = bar.get_x() + width / 2, bar.get_y() + bar.get_height() / 2
-            axes.annotate(duration(width), middle, ha="center", va="center", color=ink, size=9)
+def _axis(scale: Scale, bottom: float) -> Iterator[Element]:
+    for seconds, written in svg.ticks(scale.seconds, 8 if scale.width >= svg.WIDE else 3):
+        x = scale.x(seconds)
+        yield svg.line(f"M{x:g} {ABOVE}V{bottom:g}", svg.FAINT, 1)
+        yield svg.text(x, bottom + 12, written, 11, text_anchor="middle")
+    middle = scale.x(scale.seconds / 2)
+    yield svg.text(middle, bottom + 33, "seconds", 13, text_anchor="middle")
+
+
+def _bar(row: Row, scale: Scale, y: float) -> Iterator[Element]:
+    """Draw one row: its name on the left, its parts, and its total at their end."""
+    workers = counted(int(row["workers"]), "worker")
+    yield svg.text(LEFT - 8, y - 7, str(row["strategy"]), 12, text_anchor="end")
+    yield svg.text(LEFT - 8, y + 8, workers, 11, text_anchor="end")
+    begin = 0.0
+    for part, (colour, ink) in PARTS.items():
+        seconds = _seconds(row, part)
+        left, width = scale.x(begin), scale.x(begin + seconds) - scale.x(begin)
+        if seconds or part != "work":
+            identity = f"{part}-{_work(row)}-{row['strategy']}"
+            yield svg.rect(left, y - BAR / 2, width, BAR, colour, id=identity)
+        if width >= MIN_FIGURE:
+            middle = left + width / 2
+            yield svg.text(middle, y, duration(seconds), 11, fill=ink, text_anchor="middle")
+        begin += seconds
+    yield svg.text(scale.x(begin) + 7, y, _total(row), 12, font_weight="bold")
 
 
 def _seconds(row: Row, part: str) -> float:
-    return float(row[f"{part} s"])
+    return float(row.get(f"{part} s", 0.0))
 
 
-def _name(row: Row) -> str:
-    return f"{row['strategy']}\n{counted(int(row['workers']), 'worker')}"
+def _work(row: Row) -> str:
+    return str(row.get("work", "none"))
 
 
 def _total(row: Row) -> str:
     """Give `1.4 s · 3.4 ×`; without the speed-up if there is no sequential run to compare to."""
     total, speedup = duration(_seconds(row, "total")), row["speed-up"]
-    if row["strategy"] == "sequential" or speedup == "":
+    if row["strategy"] == Strategy.SEQUENTIAL or speedup == "":
         return total
     return f"{total} · {speedup:.1f} ×"

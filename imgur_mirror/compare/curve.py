@@ -1,115 +1,138 @@
 """Images a second over the number of workers, a line for each strategy, as SVG text."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from xml.etree.ElementTree import Element
 
-from imgur_mirror.compare.plotting import Margins, add_grid, add_label, svg_chart
 from imgur_mirror.compare.points import Point
 from imgur_mirror.models import Strategy
-from imgur_mirror.report.svg import INK
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from imgur_mirror.report import svg
 
 __all__ = ["curve_chart"]
 
-# Colours of Okabe and Ito's palette, dark enough for text on white; a marker for each strategy
-# tells them apart without colour.
-LOOKS = {
-    Strategy.SEQUENTIAL: ("#1B1B1B", "D"),
-    Strategy.THREADS: ("#D55E00", "s"),
-    Strategy.DASK: ("#00785A", "^"),
-    Strategy.ASYNC: ("#0072B2", "o"),
+# Like Okabe and Ito's, but dark enough for text on white. The page has lighter ones on dark paper.
+COLOURS = {
+    Strategy.SEQUENTIAL: svg.INK,
+    Strategy.THREADS: "#B84A00",
+    Strategy.DASK: "#00785A",
+    Strategy.ASYNC: "#0072B2",
 }
-HEIGHT = 2.8
-"""Inches of the axes."""
+# Pixels.
+HEIGHT, ABOVE, BELOW, LEFT, RIGHT = 260, 40, 56, 56, 92
+NAME = 16
+"""The height of a line's name: two are no closer."""
 
-MARGINS = Margins(left=0.75, right=1.35, above=0.2, below=0.6)
-"""The names of the lines are on the right."""
-
-NAME_HEIGHT = 0.065
-"""Of the height of the axes: what the name of a line takes."""
+DOT = 4.0
 
 
-def curve_chart(measured: Sequence[Point], chosen: Point | None = None) -> str:
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """How workers and images a second become pixels: twice the workers are equally far apart."""
+
+    width: int
+    fewest: int
+    most: int
+    rate: float
+
+    def x(self, workers: int) -> float:
+        octaves = math.log2(self.most / self.fewest) or 1.0
+        return LEFT + (self.width - LEFT - RIGHT) * math.log2(workers / self.fewest) / octaves
+
+    def y(self, rate: float) -> float:
+        return ABOVE + HEIGHT * (1 - rate / self.rate)
+
+
+def curve_chart(
+    measured: Sequence[Point], chosen: Point | None = None, width: int = svg.WIDE
+) -> str:
     """Draw the points as lines, each named at its end, with a ring around the chosen one.
 
-    The SVG group of each line has the id `curve-STRATEGY`; that of the ring `chosen`.
+    The path of each line has the id `curve-STRATEGY`; that of the ring `chosen`.
     """
-
-    def draw(axes: "Axes") -> None:
-        _draw_axes(axes, measured)
-        _draw_lines(axes, measured)
-        _draw_names(axes, measured)
-        if chosen is not None:
-            _draw_ring(axes, chosen)
-
-    return svg_chart(HEIGHT, MARGINS, draw)
-
-
-def _draw_axes(axes: "Axes", measured: Sequence[Point]) -> None:
-    """Put workers from left to right, doubling at equal distances, and images a second upwards."""
-    workers = sorted({point.workers for point in measured}) or [1]
-    ticks = _spaced(workers)
-    axes.set_xscale("log", base=2)
-    axes.set_xlim(workers[0] / 1.15, workers[-1] * 1.15)
-    axes.set_xticks(ticks, labels=[str(tick) for tick in ticks])
-    axes.minorticks_off()
-    axes.set_xlabel("workers (connections in use at once)")
-    axes.set_ylim(0, 1.12 * max((point.rate for point in measured), default=0.0) or 1.0)
-    axes.set_ylabel("images a second, start-up included")
-    add_grid(axes, "both", frame=("left", "bottom"))
+    counts = sorted({point.workers for point in measured}) or [1]
+    highest = 1.08 * max((point.rate for point in measured), default=0.0) or 1.0
+    plot = Plot(width, counts[0], counts[-1], highest)
+    ring = [_dot(plot, chosen, svg.INK, 8, id="chosen", fill="none")] if chosen else []
+    return svg.document(
+        width,
+        ABOVE + HEIGHT + BELOW,
+        svg.text(9, 18, "images a second, start-up included", 13),
+        *_grid(plot, counts),
+        *_lines(plot, measured),
+        *_names(plot, measured),
+        *ring,
+    )
 
 
-def _spaced(workers: Sequence[int]) -> list[int]:
+def _grid(plot: Plot, counts: Sequence[int]) -> Iterator[Element]:
+    bottom, right = plot.y(0), plot.x(plot.most)
+    for rate, written in svg.ticks(plot.rate, 6):
+        y = plot.y(rate)
+        yield svg.line(f"M{LEFT} {y:g}H{right:g}", svg.FAINT, 1)
+        yield svg.text(LEFT - 7, y, written, 11, text_anchor="end")
+    for workers in _spaced(counts):
+        x = plot.x(workers)
+        yield svg.line(f"M{x:g} {ABOVE}V{bottom:g}", svg.FAINT, 1)
+        yield svg.text(x, bottom + 14, str(workers), 11, text_anchor="middle")
+    label = "workers (connections in use at once)"
+    yield svg.text((LEFT + right) / 2, bottom + 37, label, 13, text_anchor="middle")
+
+
+def _spaced(counts: Sequence[int]) -> list[int]:
     """Give the numbers that have room for their labels: the last, and those well below the next."""
-    kept = [workers[-1]]
-    for number in reversed(workers[:-1]):
+    kept = [counts[-1]]
+    for number in reversed(counts[:-1]):
         if number * 1.35 <= kept[0]:
             kept.insert(0, number)
     return kept
 
 
-def _draw_lines(axes: "Axes", measured: Sequence[Point]) -> None:
-    for strategy, (colour, marker) in LOOKS.items():
+def _lines(plot: Plot, measured: Sequence[Point]) -> Iterator[Element]:
+    for strategy, colour in COLOURS.items():
         line = sorted(
-            (point.workers, point.rate) for point in measured if point.strategy is strategy
+            (point for point in measured if point.strategy is strategy),
+            key=lambda point: point.workers,
         )
         if line:
-            workers, rates = zip(*line, strict=True)
-            (drawn,) = axes.plot(
-                workers, rates, color=colour, marker=marker, markersize=6, linewidth=1.8
-            )
-            drawn.set_gid(f"curve-{strategy}")
+            places = (f"{plot.x(point.workers):g} {plot.y(point.rate):g}" for point in line)
+            path = "M" + "L".join(places)
+            yield svg.line(path, colour, 2, id=f"curve-{strategy}", fill="none")
+            yield from (_dot(plot, point, colour, DOT, fill=colour) for point in line)
 
 
-def _draw_names(axes: "Axes", measured: Sequence[Point]) -> None:
+def _dot(
+    plot: Plot, point: Point, colour: str, radius: float, **attributes: str | float
+) -> Element:
+    x, y = plot.x(point.workers), plot.y(point.rate)
+    half = f"a{radius:g} {radius:g} 0 1 0"
+    path = f"M{x - radius:g} {y:g}{half} {2 * radius:g} 0{half} {-2 * radius:g} 0"
+    return svg.line(path, colour, 1.4, **attributes)
+
+
+def _names(plot: Plot, measured: Sequence[Point]) -> Iterator[Element]:
     """Name each line to the right of its end, no two names closer than their height.
 
-    A line that ends to the left of others, as sequential does with one worker, is named there.
+    A line that ends to the left of others, as sequential does with one worker, is named below it.
     """
-    max_workers = max((point.workers for point in measured), default=1)
-    height = NAME_HEIGHT * axes.get_ylim()[1]
     ends = {point.strategy: point for point in sorted(measured, key=lambda point: point.workers)}
-    lowest = 0.0
+    lowest = math.inf
     for strategy, end in sorted(ends.items(), key=lambda item: item[1].rate):
-        y, offset = end.rate, (8.0, -9.0)
-        if end.workers == max_workers:
-            y, offset = max(y, lowest), (10.0, 0.0)
-            lowest = y + height
-        point, (colour, _) = (end.workers, y), LOOKS[strategy]
-        add_label(axes, strategy.value, point, offset, colour=colour, opacity=0.8)
-
-
-def _draw_ring(axes: "Axes", chosen: Point) -> None:
-    (ring,) = axes.plot(
-        [chosen.workers],
-        [chosen.rate],
-        marker="o",
-        markersize=14,
-        markerfacecolor="none",
-        markeredgecolor=INK,
-        markeredgewidth=1.4,
-        linestyle="none",
-    )
-    ring.set_gid("chosen")
+        x, y = plot.x(end.workers) + 9, plot.y(end.rate)
+        if end.workers == plot.most:
+            y = min(y, lowest)
+            lowest = y - NAME
+        else:
+            y += 12
+        # A halo, so that no line runs through it.
+        yield svg.text(
+            x,
+            y,
+            strategy.value,
+            12,
+            fill=COLOURS[strategy],
+            font_weight="bold",
+            stroke=svg.PAPER,
+            stroke_width=3,
+            paint_order="stroke",
+        )

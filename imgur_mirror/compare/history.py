@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Sequence
 from statistics import median
 
-from imgur_mirror.models import Strategy
+from imgur_mirror.models import Strategy, Work
 from imgur_mirror.report.tables import Cell, Row
 from imgur_mirror.text import duration
 
@@ -13,8 +13,8 @@ __all__ = ["Earlier", "earlier_in", "history_rows", "slowdowns"]
 MIN_SLOWDOWN = 1 / 10
 """Of the median: less is no slowdown, however small the spread of the earlier ones is."""
 
-Trial = tuple[Strategy, int, int]
-"""A strategy, its workers and the images that it fetched: only equal trials are compared."""
+Trial = tuple[Work, Strategy, int, int]
+"""A work, a strategy, its workers, and how many images: only equal trials are compared."""
 
 Earlier = dict[Trial, float]
 """The totals of one earlier comparison, in seconds."""
@@ -32,14 +32,16 @@ def earlier_in(table: object) -> Earlier:
 
 
 def _figures(row: object) -> tuple[Trial, float] | None:
-    match row:
+    # A comparison of the downloads alone names no work.
+    match {"work": Work.NONE.value, **row} if isinstance(row, dict) else row:
         case {
+            "work": str(work),
             "strategy": str(name),
             "workers": int(workers),
             "images": int(images),
             "total s": int(total) | float(total),
-        } if name in list(Strategy) and 0 < total < float("inf"):
-            return (Strategy(name), workers, images), float(total)
+        } if work in list(Work) and name in list(Strategy) and 0 < total < float("inf"):
+            return (Work(work), Strategy(name), workers, images), float(total)
     return None
 
 
@@ -60,9 +62,12 @@ def _history_row(row: Row, earlier: Sequence[Earlier]) -> Row | None:
     before = [totals[trial] for totals in earlier if trial in totals]
     if not before:
         return None
+    work, strategy, workers, _ = trial
+    named = {"work": work.value} if "work" in row else {}
     return {
-        "strategy": trial[0].value,
-        "workers": trial[1],
+        **named,
+        "strategy": strategy.value,
+        "workers": workers,
         "now s": round(now, 3),
         "median before s": round(median(before), 3),
         "change s": round(now - median(before), 3),
@@ -84,9 +89,10 @@ def _sentence(row: Row) -> str:
     count = int(row["comparisons before"])
     before = f"the median of the {count} before" if count > 1 else "the one before"
     spread = f", spread {_time(row['spread before s'])}" if count > 1 else ""
+    with_work = f" with {row['work']}" if "work" in row else ""
     return (
-        f"{row['strategy']} took {_time(row['now s'])}, {_time(row['change s'])} longer than"
-        f" {before} ({_time(row['median before s'])}{spread})"
+        f"{row['strategy']}{with_work} took {_time(row['now s'])}, {_time(row['change s'])} longer"
+        f" than {before} ({_time(row['median before s'])}{spread})"
     )
 
 

@@ -4,11 +4,12 @@ They cannot collide with a mirror: no album's id starts with `_`, and nothing is
 album's own folder.
 """
 
+from pathlib import Path
 from urllib.parse import quote
 
 from imgur_mirror.store import REPORTS, AlbumFolder, StoredFile
 
-__all__ = ["REPORTS", "image_uri", "read_report", "report_file", "write_report"]
+__all__ = ["REPORTS", "image_uri", "read_report", "report_file", "report_uri", "write_report"]
 
 
 def report_file(folder: AlbumFolder, name: str) -> StoredFile:
@@ -24,6 +25,12 @@ def write_report(folder: AlbumFolder, name: str, text: str) -> None:
     """
     # A title may hold half of a surrogate pair, which has no UTF-8.
     report_file(folder, name).write(text.encode(errors="replace"))
+
+
+def report_uri(folder: AlbumFolder, name: str) -> str:
+    """Give the URI of a report file, for who is not beside it: `file://…` of a local one."""
+    where = str(report_file(folder, name))
+    return where if "://" in where else Path(where).absolute().as_uri()
 
 
 def read_report(folder: AlbumFolder, name: str) -> str | None:

@@ -1,13 +1,30 @@
-"""SVG pictures: their elements, in pixels, and the colours that all of them share."""
+"""SVG pictures: their elements, in pixels, the colours that all of them share, and round axes."""
 
 import base64
+import math
+from collections.abc import Iterator
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
-__all__ = ["FAINT", "FONTS", "INK", "PAPER", "data_uri", "document", "line", "rect", "text"]
+__all__ = [
+    "FAINT",
+    "INK",
+    "NARROW",
+    "PAPER",
+    "WIDE",
+    "data_uri",
+    "document",
+    "line",
+    "rect",
+    "text",
+    "ticks",
+]
 
 INK, FAINT, PAPER = "#1B1B1B", "#D8D8D8", "#FFFFFF"
 FONTS = ("DejaVu Sans", "Verdana", "Arial")
+
+WIDE, NARROW = 700, 360
+"""Widths of pictures: in a report, and on a telephone, which would scale the wide one down."""
 
 
 def text(x: float, y: float, content: str, size: float, **attributes: str | float) -> Element:
@@ -19,9 +36,11 @@ def text(x: float, y: float, content: str, size: float, **attributes: str | floa
     return element
 
 
-def rect(x: float, y: float, width: float, height: float, colour: str) -> Element:
+def rect(
+    x: float, y: float, width: float, height: float, colour: str, **attributes: str | float
+) -> Element:
     """Give a filled rectangle."""
-    return _element("rect", x=x, y=y, width=width, height=height, fill=colour)
+    return _element("rect", x=x, y=y, width=width, height=height, fill=colour, **attributes)
 
 
 def line(path: str, colour: str, thickness: float, **attributes: str | float) -> Element:
@@ -49,6 +68,18 @@ def data_uri(svg: str) -> str:
     """Give the text of a picture as a URI that holds all of it."""
     content = svg.encode(errors="replace")
     return f"data:image/svg+xml;base64,{base64.b64encode(content).decode()}"
+
+
+def ticks(extent: float, most: int = 10) -> Iterator[tuple[float, str]]:
+    """Give the marks of an axis from 0 to `extent`, and what is written at each.
+
+    They are 1, 2 or 5 times a power of ten apart, `most` steps at most.
+    """
+    power = 10.0 ** math.floor(math.log10(extent / most))
+    step = power * next((factor for factor in (1, 2, 5) if extent <= most * power * factor), 10)
+    decimals = max(-math.floor(math.log10(step)), 0)
+    for number in range(math.floor(extent / step) + 1):
+        yield number * step, f"{number * step:.{decimals}f}"
 
 
 def _element(tag: str, *children: Element, **attributes: str | float) -> Element:

@@ -14,6 +14,7 @@ __all__ = [
     "markdown_table",
     "reason",
     "rounded",
+    "table_columns",
     "text_table",
     "time_text",
 ]
@@ -59,7 +60,7 @@ def markdown_table(rows: Sequence[Row]) -> str:
     """Give one row or more as a Markdown table, figures aligned to the right."""
     columns = [
         [escape(name), "---:" if has_figures else "---", *map(escape, cells)]
-        for name, cells, has_figures in _columns(rows)
+        for name, cells, has_figures in table_columns(rows)
     ]
     return "\n".join(f"| {' | '.join(line)} |" for line in zip(*columns, strict=True))
 
@@ -67,14 +68,14 @@ def markdown_table(rows: Sequence[Row]) -> str:
 def text_table(rows: Sequence[Row]) -> str:
     """Give the rows as aligned plain text, figures to the right; no rows are an empty text."""
     columns = []
-    for name, cells, has_figures in _columns(rows):
+    for name, cells, has_figures in table_columns(rows):
         width = max(map(len, (name, *cells)))
         align = str.rjust if has_figures else str.ljust
         columns.append([align(text, width) for text in (name, *cells)])
     return "\n".join("  ".join(line).rstrip() for line in zip(*columns, strict=True))
 
 
-def _columns(rows: Sequence[Row]) -> Iterator[tuple[str, list[str], bool]]:
+def table_columns(rows: Sequence[Row]) -> Iterator[tuple[str, list[str], bool]]:
     """Give each column's name, the text of its cells, and whether there are figures in it."""
     for name in rows[0] if rows else ():
         cells = [row[name] for row in rows]
