@@ -119,7 +119,7 @@ class Section:
     """One benchmark's figures.
 
     `baseline` are the seconds that its rows are compared with: for each image where they are
-    counted, or whatever else `unit` says that is counted. `shown` are the figures that the README
+    counted, or whatever else `unit` says that is counted. `shown` are the figures that the guides
     has besides.
     """
 

@@ -1,4 +1,4 @@
-"""The figures as people read them: in a terminal, and as the README's tables."""
+"""The figures as people read them: in a terminal, and as the tables of the guides."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from benchmarks.measuring import Row, Section, Target
 __all__ = ["KEPT", "SCALE", "Results", "markdown", "read", "text", "write"]
 
 KEPT = Path(__file__).with_name("results.json")
-"""Where the last results are kept, and read from for the README."""
+"""Where the last results are kept, and read from for the guides."""
 
 SCALE = Path(__file__).with_name("scale.json")
 """Where those of `benchmarks.scale` are."""
@@ -100,7 +100,7 @@ def _targets(targets: Iterable[Target]) -> str:
     return "\n".join(["targets", *lines])
 
 
-# The README
+# The guides
 
 
 def markdown(results: Results) -> str:

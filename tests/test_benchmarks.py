@@ -9,6 +9,7 @@ import pytest
 
 from benchmarks.article import at_full_scale
 from benchmarks.bench import SUITE
+from benchmarks.guides import filled
 from benchmarks.measuring import (
     BenchmarkError,
     Row,
@@ -20,7 +21,6 @@ from benchmarks.measuring import (
     in_turns,
 )
 from benchmarks.naive import WAYS
-from benchmarks.readme import filled
 from benchmarks.report import Results, markdown, read, text, write
 from benchmarks.sources import limit, of_standin
 from benchmarks.tools import TOOLS, installed
@@ -174,7 +174,7 @@ def test_rows_of_different_numbers_of_images_are_compared_by_the_image():
     assert "3.00         3 images/s" in said
 
 
-def test_the_readme_gets_the_table_between_its_marks():
+def test_a_guide_gets_the_table_between_its_marks():
     table = markdown(results())
     begin, end = "<!-- bench:begin -->", "<!-- bench:end -->"
     other = "<!-- scale:begin -->\nother\n<!-- scale:end -->"
