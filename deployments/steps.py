@@ -2,8 +2,7 @@
 
 from prefect.deployments.steps.pull import set_working_directory
 
-from deployments.project import PREFECT_YAML
-from flows.cli.server import PROJECT
+from flows.cli.server import IS_CHECKOUT, PROJECT
 
 __all__ = ["PULL_STEPS", "enter_project"]
 
@@ -19,4 +18,4 @@ def enter_project() -> dict[str, str]:
     machine, and after the project was moved.
     """
     # Without the project's files, it is where the worker was started.
-    return set_working_directory(str(PROJECT) if PREFECT_YAML.exists() else ".")
+    return set_working_directory(str(PROJECT) if IS_CHECKOUT else ".")

@@ -29,6 +29,7 @@ from flows.cli.server_files import ServerFiles, try_lock
 from runners.prefect_internals import send_last_records
 
 __all__ = [
+    "IS_CHECKOUT",
     "PROJECT",
     "PROJECT_HOME",
     "ServerError",
