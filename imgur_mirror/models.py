@@ -32,12 +32,15 @@ class Work(StrEnum):
     """What is computed from each image, by the task that fetches it.
 
     `THUMBNAIL` scales and encodes in C code that lets go of the interpreter's lock; `BLURHASH` is
-    computed in Python, which holds the lock all the time.
+    computed in Python, which holds the lock all the time. `DECODE` and `HASH` are other names of
+    theirs, which the shell takes too.
     """
 
     NONE = "none"
     THUMBNAIL = "thumbnail"
     BLURHASH = "blurhash"
+    DECODE = THUMBNAIL
+    HASH = BLURHASH
 
 
 class Outcome(StrEnum):

@@ -14,6 +14,7 @@ import pytest
 from prefect.utilities.callables import parameter_schema
 
 from deployments.command import FLOWS
+from flows.cli.arguments import call, new_app
 from flows.cli.signature import signature_of
 from tests.support.imgur import contents, fault, new_album
 from tests.support.processes import python
@@ -74,6 +75,13 @@ def test_a_wrong_call_is_one_sentence_and_status_2(arguments, said, downloads):
     assert ran.returncode == 2
     assert len(ran.stderr.splitlines()) == 1, ran.stderr
     assert said in ran.stderr
+
+
+def test_a_work_has_two_names():
+    app = new_app("compare", "")
+    app.default(signature_of("flows.compare_strategies"))
+    asked = call(app, ["PdA9Amq", "--work", "none", "decode", "hash"])["work"]
+    assert asked == call(app, ["PdA9Amq", "--work", "none", "thumbnail", "blurhash"])["work"]
 
 
 @pytest.mark.slow

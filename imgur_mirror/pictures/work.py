@@ -44,13 +44,11 @@ def compute(file: BinaryIO, work: Work) -> Computed:
     """
     picture = decoded(file)
     found = _perceptual_hash(picture)
-    match work:
-        case Work.THUMBNAIL:
-            return Computed(found, thumbnail=_webp(picture))
-        case Work.BLURHASH:
-            return Computed(found, blurhash=_blurhash(picture))
-        case Work.NONE:
-            return Computed(found)
+    if work is Work.THUMBNAIL:
+        return Computed(found, thumbnail=_webp(picture))
+    if work is Work.BLURHASH:
+        return Computed(found, blurhash=_blurhash(picture))
+    return Computed(found)
 
 
 def thumbnail(file: BinaryIO) -> bytes:
