@@ -1,9 +1,13 @@
-"""The downloads of one plan, under the task runner of a strategy."""
+"""The downloads of plans, under the task runner of a strategy."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from prefect.futures import PrefectFuture
-from prefect.utilities.annotations import unmapped
+from prefect.task_runners import TaskRunner
+from prefect.tasks import Task
 
 from flows.support.runner import downloading_runner
 from imgur_mirror.download import Batch, together
@@ -16,7 +20,52 @@ from tasks.images import BatchFailed, FetchOptions, download_task
 from tasks.limit import limited
 from tasks.quoted import quoted
 
-__all__ = ["download_images"]
+__all__ = ["Downloads", "download_images", "downloading", "outcomes_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Downloads:
+    """A task runner that is entered, and what its task runs have in common.
+
+    At most `at_once` of them fetch at a time.
+    """
+
+    runner: TaskRunner[Any]
+    task: Task[..., Any]
+    wire: Wire
+    options: FetchOptions
+    at_once: int
+
+    def batches(self, plan: Plan) -> tuple[Batch, ...]:
+        """Give the batches of a plan, as large as the connections of a task run ask for."""
+        return together(plan.batches, self.options.connections)
+
+    def submit(self, batch: Batch, folder: AlbumFolder) -> PrefectFuture[Any]:
+        """Submit the task run of a batch, whose images are stored in a folder."""
+        same = {"folder": folder, "wire": self.wire, "options": self.options}
+        future: PrefectFuture[Any] = self.runner.submit(self.task, {"batch": quoted(batch), **same})
+        return future
+
+
+@contextmanager
+def downloading(
+    strategy: Strategy, workers: int, wire: Wire, scheduler_address: str | None = None
+) -> Iterator[Downloads]:
+    """Have task runs that download over `workers` connections at once, while the block lasts.
+
+    The task runs belong to the flow run that calls this. Its own task runner is chosen before its
+    parameters are known, so the strategy's is entered here.
+
+    Raises:
+        BadSettings: where the cluster at the scheduler's address cannot be used, or the limit.
+    """
+    runner = downloading_runner(strategy, workers, wire, scheduler_address)
+    connections = connections_each(runner)
+    limit, wire = limited(wire, workers, connections)
+    task, options = download_task(strategy, wire), FetchOptions(connections, limit)
+    at_once = 1 if strategy is Strategy.SEQUENTIAL else max(1, workers // connections)
+    with runner:
+        yield Downloads(runner, task, wire, options, at_once)
 
 
 def download_images(
@@ -29,35 +78,23 @@ def download_images(
 ) -> tuple[Download, ...]:
     """Run the downloads of a plan, over `workers` connections at once, and give every outcome.
 
-    The task runs belong to the flow run that calls this. Its own task runner is chosen before its
-    parameters are known, so the strategy's is entered here.
-
     Raises:
         BadSettings: where the cluster at the scheduler's address cannot be used, or the limit.
     """
-    runner = downloading_runner(strategy, workers, wire, scheduler_address)
-    connections = connections_each(runner)
-    limit, wire = limited(wire, workers, connections)
-    batches = together(plan.batches, connections)
-    parameters = {
-        "batch": [*map(quoted, batches)],
-        "folder": unmapped(folder),
-        "wire": unmapped(wire),
-        "options": unmapped(FetchOptions(connections, limit)),
-    }
-    with runner:
-        futures = runner.map(download_task(strategy, wire), parameters)
+    with downloading(strategy, workers, wire, scheduler_address) as downloads:
+        batches = downloads.batches(plan)
+        futures = [downloads.submit(batch, folder) for batch in batches]
         return tuple(
             row
             for batch, future in zip(batches, futures, strict=True)
-            for row in _outcomes(batch, future, folder)
+            for row in outcomes_of(batch, future, folder)
         )
 
 
-def _outcomes(
+def outcomes_of(
     batch: Batch, future: PrefectFuture[Any], folder: AlbumFolder
 ) -> tuple[Download, ...]:
-    """Read the result of a task run, which may hold failures or be one."""
+    """Read the result of a batch's task run, which may hold failures or be one."""
     try:
         fetched: tuple[Download, ...] = future.result()
     except BatchFailed as failed:

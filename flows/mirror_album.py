@@ -51,7 +51,7 @@ def mirror_album(
     settings = read_settings()
     chosen = choose(strategy, workers, work).announce()
     root = downloads or settings.downloads
-    listing = listing_at(album, root, settings)
+    listing = listing_at(album, settings)
     folder = album_folder(root, listing.id)
     mirrored = mirror(listing, folder, chosen.strategy, chosen.workers, settings, verify, work)
     # Imported where it is used: it needs all that reports are made with.

@@ -1,36 +1,47 @@
 """Mirror a list of albums and collections: `python -m flows.mirror_albums ALBUM ALBUM …`."""
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from prefect import runtime
 from prefect.client.schemas.objects import State
+from prefect.logging import get_run_logger
 from prefect.states import Completed, Failed
 from prefect.variables import Variable
 
-from flows.cli.stopping import raise_if_stopped
-from flows.mirror_album import mirror_album
-from flows.support.advice import Chosen, choose
-from flows.support.heartbeat import own_heartbeats
-from flows.support.listing import AlbumRun, AlbumStream, Wanted, listed_already
-from flows.support.mirror_flow import Incomplete, mirror_flow
-from flows.support.mirroring import one_pace
+from flows.download_images import downloading
+from flows.support.advice import choose
+from flows.support.album_queue import AlbumQueue
+from flows.support.albums_progress import AlbumsProgress
+from flows.support.listing import AlbumRun, AlbumStream, Wanted, listing_of
+from flows.support.mirror_flow import EXPECTED, mirror_flow
+from flows.support.mirroring import options_of
 from flows.support.parameters import AlbumAddress, Choice, Limit, Workers
+from flows.support.progress import ProgressArtifact
 from imgur_mirror.api import Address, AlbumNotFound, BadCredentials, Listed, RateLimited
-from imgur_mirror.models import AlbumResult, Mirrored, Work
-from imgur_mirror.report import summary_headline, summary_text
+from imgur_mirror.download import AlbumMirror, MirrorOptions
+from imgur_mirror.models import AlbumResult, Mirrored, Outcome, Work
+from imgur_mirror.report import missing_text, summary_headline, summary_text
 from imgur_mirror.settings import BadSettings, Settings, read_settings
+from imgur_mirror.store import AlbumFolder, album_folder, albums_run
+from imgur_mirror.text import counted
 from tasks.album import fetch_collection
 from tasks.credentials import access
-from tasks.publish import publish_summary
+from tasks.publish import publish_mirror, publish_summary
 
 __all__ = ["mirror_albums"]
 
 VARIABLE = "imgur_albums"
 
 NOT_THERE = "it was listed, and is not there any more"
+
+LEAST_BYTES = 1_000_000
+"""For a task run to fetch, where an album has as much: of many albums, there are enough task runs
+for all connections, and each costs about 20 ms."""
 
 
 def _run_name() -> str:
@@ -50,14 +61,13 @@ def mirror_albums(
     limit: Limit = 0,
     work: Work = Work.NONE,
 ) -> tuple[AlbumResult, ...] | State[Any]:
-    """Copy several albums to the store, one after another, each as a run of its own.
+    """Copy several albums to the store, several of them at once.
 
     Args:
         albums: Albums, by id or address, and collections: the public albums of an account
             (imgur.com/user/NAME), its /posts or /favorites, a tag (/t/TAG), a subreddit (/r/SUB),
             a search (/search?q=WORDS); empty for the Prefect Variable imgur_albums.
-        strategy: How the downloads of an album run at the same time; auto: as the last comparison
-            advised.
+        strategy: How the downloads run at the same time; auto: as the last comparison advised.
         workers: How many connections are in use at once, at most; sequential always has one.
         downloads: The folder or address (s3://bucket/mirror) for all albums; empty for the
             setting IMGUR_DOWNLOADS.
@@ -70,10 +80,11 @@ def mirror_albums(
     settings = read_settings()
     wanted = albums or _albums_of_variable()
     chosen = choose(strategy, workers, work).announce()
-    one = partial(_mirror_one, chosen=chosen, downloads=downloads, verify=verify, work=work)
+    root = downloads or settings.downloads
     stream = AlbumStream(wanted, partial(_fetch, settings=settings), limit)
-    with own_heartbeats(), one_pace(downloads or settings.downloads):
-        runs = tuple(_mirror_each(stream, one))
+    with albums_run(root) as larger:
+        options = options_of(chosen.strategy, chosen.workers, settings, verify, work)
+        runs = _ListRun(stream, settings, root, larger, options).mirror()
     results = tuple(run.result for run in runs)
     publish_summary(results)
     if any(result.error for result in results):
@@ -97,38 +108,62 @@ def _fetch(collection: Address, limit: int, settings: Settings) -> Listed:
     return fetch_collection(collection, access(settings), limit)
 
 
-def _mirror_each(stream: AlbumStream, one: Callable[[Wanted], AlbumRun]) -> Iterator[AlbumRun]:
-    """Mirror one album after another. The failure of one stops no other; only spent credits do."""
-    for each in stream:
-        run = one(each) if isinstance(each, Wanted) else each
-        if isinstance(run.error, RateLimited):
-            stream.is_limited = True
-        yield run
+@dataclass(frozen=True, slots=True)
+class _ListRun:
+    """A run over the albums of a list, all of which are part of one larger run."""
 
+    stream: AlbumStream
+    settings: Settings
+    root: str
+    larger: AlbumFolder
+    options: MirrorOptions
 
-def _mirror_one(
-    wanted: Wanted, chosen: Chosen, downloads: str, verify: bool, work: Work
-) -> AlbumRun:
-    """Mirror one album, as a run of its own; whatever happens to it is its result."""
-    album, strategy = wanted.album, Choice(chosen.strategy)
-    try:
-        with listed_already(wanted):
-            state: State[Any] = mirror_album(
-                album, strategy, chosen.workers, downloads, verify, work, return_state=True
-            )
-        result = state.result(raise_on_failure=False)
-    except Exception as error:  # noqa: BLE001 - Prefect's own, where it could not record the run
-        raise_if_stopped()
-        sentence = f"its run ended with {type(error).__name__}: {error}"
-        return AlbumRun(AlbumResult(album, None, sentence))
-    if isinstance(result, Mirrored):
-        return AlbumRun(AlbumResult(album, result, None, wanted.note))
-    if isinstance(result, AlbumNotFound) and wanted.collection is not None:
-        # Removed since Imgur made the list: as little a failure as an image that is gone.
-        return AlbumRun(AlbumResult(album, None, None, NOT_THERE))
-    mirrored = result.mirrored if isinstance(result, Incomplete) else None
-    sentence = state.message or f"the run ended {state.name}"
-    return AlbumRun(AlbumResult(album, mirrored, sentence, wanted.note), result)
+    def mirror(self) -> tuple[AlbumRun, ...]:
+        """Mirror them all. The failure of one stops no other; only spent credits do."""
+        options, total = self.options, len(self.stream.albums)
+        progress = AlbumsProgress(
+            f"{counted(total, 'album')} · {options.strategy}",
+            total,
+            ProgressArtifact("progress-albums"),
+        )
+        start = partial(
+            downloading,
+            options.strategy,
+            options.workers,
+            self.settings.wire,
+            self.settings.dask_scheduler_address,
+        )
+        queue = AlbumQueue(self._plan, self._finished, self._failed, start, progress)
+        return queue.run(self.stream)
+
+    def _plan(self, wanted: Wanted, held: ExitStack) -> AlbumMirror:
+        album = listing_of(wanted, self.root, self.settings)
+        folder = album_folder(self.root, album.id).as_part_of(self.larger)
+        options = replace(self.options, least_bytes=LEAST_BYTES)
+        return AlbumMirror.prepare(album, held.enter_context(folder.start_run()), options)
+
+    def _finished(self, wanted: Wanted, mirrored: Mirrored) -> AlbumRun:
+        """Publish what an album brought; one that is as it was has its report already."""
+        if any(row.outcome is not Outcome.UNCHANGED for row in mirrored.downloads):
+            publish_mirror(mirrored, album_folder(self.root, mirrored.album.id))
+        lacking = missing_text(mirrored)
+        if lacking:
+            get_run_logger().error(lacking)
+        return AlbumRun(AlbumResult(wanted.album, mirrored, lacking, wanted.note))
+
+    def _failed(self, wanted: Wanted, error: Exception) -> AlbumRun:
+        if isinstance(error, AlbumNotFound) and wanted.collection is not None:
+            # Removed since Imgur made the list: as little a failure as an image that is gone.
+            return AlbumRun(AlbumResult(wanted.album, None, None, NOT_THERE))
+        if isinstance(error, RateLimited):
+            self.stream.is_limited = True
+        sentence = str(error)
+        if not isinstance(error, EXPECTED):
+            get_run_logger().exception("%s met a fault that was not foreseen", wanted.album)
+            sentence = f"it met a fault that was not foreseen: {type(error).__name__}: {error}"
+        else:
+            get_run_logger().error("%s: %s", wanted.album, sentence)
+        return AlbumRun(AlbumResult(wanted.album, None, sentence, wanted.note), error)
 
 
 def _common_refusal(runs: Sequence[AlbumRun]) -> object:

@@ -1,8 +1,6 @@
 """From addresses to albums that are listed: one after another, and each asked for once."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 from prefect.logging import get_run_logger
@@ -24,7 +22,7 @@ from imgur_mirror.store import album_folder
 from tasks.album import fetch_album
 from tasks.credentials import access
 
-__all__ = ["AlbumRun", "AlbumStream", "Wanted", "listed_already", "listing_at"]
+__all__ = ["AlbumRun", "AlbumStream", "Wanted", "listing_at", "listing_of"]
 
 NOT_TRIED = "not tried, and left for the next run: the limit of Imgur requests is reached"
 
@@ -145,22 +143,18 @@ class AlbumStream:
         return not known
 
 
-_wanted: ContextVar[Wanted | None] = ContextVar("wanted", default=None)
-"""What is listed already of the album that a flow mirrors: its parameters are for people."""
+def listing_at(album: str, settings: Settings) -> Album:
+    """Give the images of an album, by its id or address.
+
+    Raises:
+        ApiError: where Imgur does not say.
+        BadAddress: where the address is no album's.
+    """
+    return fetch_album(parse_album(album), access(settings))
 
 
-@contextmanager
-def listed_already(wanted: Wanted) -> Iterator[None]:
-    """Have `listing_at` in the block ask only for what is not listed yet."""
-    token = _wanted.set(wanted)
-    try:
-        yield
-    finally:
-        _wanted.reset(token)
-
-
-def listing_at(album: str, downloads: str, settings: Settings) -> Album:
-    """Give the images of an album; of a collection, those of earlier runs as well.
+def listing_of(wanted: Wanted, downloads: str, settings: Settings) -> Album:
+    """Give the images of an album of a list; of a collection, those of earlier runs as well.
 
     An image that left the collection's pages is as wanted as before.
 
@@ -169,9 +163,8 @@ def listing_at(album: str, downloads: str, settings: Settings) -> Album:
         BadAddress: where the address is no album's.
         StoreError: where the folder of a collection cannot be read.
     """
-    wanted = _wanted.get()
-    if wanted is None or wanted.listing is None:
-        return fetch_album(parse_album(album), access(settings))
+    if wanted.listing is None:
+        return listing_at(wanted.album, settings)
     if not wanted.is_collection:
         return wanted.listing
     entries = album_folder(downloads, wanted.listing.id).read_manifest().values()

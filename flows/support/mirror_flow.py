@@ -21,7 +21,7 @@ from imgur_mirror.settings import BadSettings
 from imgur_mirror.store import StoreError
 from runners.prefect_internals import is_about_hook, is_end_of_run, is_unexpected_end
 
-__all__ = ["IS_LAST", "Incomplete", "mirror_flow"]
+__all__ = ["EXPECTED", "IS_LAST", "Incomplete", "mirror_flow"]
 
 IS_LAST = "is_last_of_command"
 """Marks the record of why a command's own flow failed, which the command itself says as well."""

@@ -1,44 +1,35 @@
 """What all flows mean by mirroring an album that was listed."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
-
 from prefect.logging import get_run_logger
 
 from flows.cli.stopping import raise_if_stopped
 from flows.download_images import download_images
 from flows.support.progress import show_progress
 from imgur_mirror.download.album_mirror import AlbumMirror, MirrorOptions
-from imgur_mirror.download.sharing import SharedImages
 from imgur_mirror.models import Album, Download, Mirrored, Strategy, Work
 from imgur_mirror.report import fetched_line, plan_line
 from imgur_mirror.settings import Settings
-from imgur_mirror.store import AlbumFolder, albums_run
+from imgur_mirror.store import AlbumFolder
 
-__all__ = ["mirror", "one_pace"]
-
-_shared: ContextVar[SharedImages | None] = ContextVar("shared", default=None)
-"""What the albums of a list have fetched so far, and need not fetch again."""
-
-_larger_run: ContextVar[AlbumFolder | None] = ContextVar("larger_run", default=None)
-"""What the albums of a list are parts of; each is a flow, whose parameters are for people."""
+__all__ = ["announcement", "mirror", "options_of"]
 
 
-@contextmanager
-def one_pace(downloads: str) -> Iterator[None]:
-    """Have all albums that are mirrored in the block ask at one pace, and share what they have.
-
-    Raises:
-        StoreError: where the downloads cannot be written.
-    """
-    with albums_run(downloads) as run:
-        tokens = _larger_run.set(run), _shared.set(SharedImages())
-        try:
-            yield
-        finally:
-            _larger_run.reset(tokens[0])
-            _shared.reset(tokens[1])
+def options_of(
+    strategy: Strategy,
+    workers: int,
+    settings: Settings,
+    verify: bool = False,
+    work: Work = Work.NONE,
+) -> MirrorOptions:
+    """Give how an album is mirrored, by what the flow was called with and by the settings."""
+    return MirrorOptions(
+        strategy=strategy,
+        workers=1 if strategy is Strategy.SEQUENTIAL else workers,
+        max_task_runs=settings.max_task_runs,
+        split_bytes=settings.split_bytes,
+        verify=verify,
+        work=work,
+    )
 
 
 def mirror(
@@ -60,28 +51,23 @@ def mirror(
         KeyboardInterrupt: where the command was told to stop before.
     """
     raise_if_stopped()
-    options = MirrorOptions(
-        strategy=strategy,
-        workers=1 if strategy is Strategy.SEQUENTIAL else workers,
-        max_task_runs=settings.max_task_runs,
-        split_bytes=settings.split_bytes,
-        verify=verify,
-        work=work,
-    )
-    with folder.as_part_of(_larger_run.get()).start_run() as opened:
+    options = options_of(strategy, workers, settings, verify, work)
+    with folder.start_run() as opened:
         run = AlbumMirror.prepare(album, opened, options)
-        shared = _shared.get() or SharedImages()
-        run = shared.spare(run)
-        mirrored = run.finish(_download(run, settings))
-        shared.add(mirrored, folder)
-        return mirrored
+        return run.finish(_download(run, settings))
+
+
+def announcement(run: AlbumMirror) -> str:
+    """Say in one line, for the log, what a run is about to do."""
+    plan, options = run.plan, run.options
+    counts = len(plan.settled), len(plan.images), len(plan.batches)
+    return plan_line(*counts, options.strategy, options.workers, plan.stored)
 
 
 def _download(run: AlbumMirror, settings: Settings) -> tuple[Download, ...]:
     plan, strategy, workers = run.plan, run.options.strategy, run.options.workers
     log = get_run_logger()
-    counts = len(plan.settled), len(plan.images), len(plan.batches)
-    log.info(plan_line(*counts, strategy, workers, plan.stored))
+    log.info(announcement(run))
     if not plan.batches:
         return ()
     with show_progress(plan, run.folder, f"{run.folder.name} · {strategy}"):

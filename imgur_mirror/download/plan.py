@@ -81,8 +81,11 @@ def plan(
     damaged: Container[str] = (),
     work: Work = Work.NONE,
     unworked: Container[str] = (),
+    least_bytes: int = 1,
 ) -> Plan:
     """Divide what the store lacks into at most `max_task_runs` batches of about equal bytes.
+
+    There are fewer where they would have less than `least_bytes` each.
 
     `entries` is what the manifest vouches for, by image id; `files` the bytes of each file that
     lies in the folder, by name, and `damaged` those of them that are not to be trusted. `unworked`
@@ -103,7 +106,7 @@ def plan(
         else:
             wanted.append(ByteRange(image, file_exists=image.name in files))
     ranges = wanted if splitting is None else _split(wanted, splitting)
-    return Plan(_batches(ranges, max_task_runs, work), tuple(settled))
+    return Plan(_batches(ranges, max_task_runs, work, least_bytes), tuple(settled))
 
 
 def _split(wanted: Sequence[ByteRange], splitting: Splitting) -> list[ByteRange]:
@@ -169,10 +172,13 @@ def _refused(image: Image) -> Download:
     )
 
 
-def _batches(ranges: Sequence[ByteRange], max_task_runs: int, work: Work) -> tuple[Batch, ...]:
+def _batches(
+    ranges: Sequence[ByteRange], max_task_runs: int, work: Work, least_bytes: int
+) -> tuple[Batch, ...]:
     """Put each range, largest first, into the batch with the fewest bytes so far."""
     weighed = sorted(zip(_weights(ranges), ranges, strict=True), key=lambda each: -each[0])
-    batches: list[list[ByteRange]] = [[] for _ in weighed[:max_task_runs]]
+    most = min(max_task_runs, math.ceil(sum(weight for weight, _ in weighed) / least_bytes))
+    batches: list[list[ByteRange]] = [[] for _ in weighed[:most]]
     lightest = [(0, number) for number in range(len(batches))]
     for weight, each in weighed:
         total, number = lightest[0]
