@@ -1,7 +1,11 @@
-"""Several albums: each a run of its own, and the failure of one stops no other."""
+"""Several albums: at once, over the same connections, and the failure of one stops no other."""
 
 import json
 import secrets
+import signal
+import subprocess
+import sys
+from threading import Thread
 
 import pytest
 from prefect.client.orchestration import get_client
@@ -13,11 +17,22 @@ from flows.mirror_albums import mirror_albums
 from imgur_mirror.api import parse_address
 from imgur_mirror.models import Outcome, Strategy
 from imgur_mirror.report import summary_text
+from tasks.artifact_key import artifact_key
 from tests.support.albums import manifest, stored
 from tests.support.cases import listing
-from tests.support.imgur import contents, fault, new_album, new_image, put, served, told
-from tests.support.prefect_api import artifact
-from tests.support.processes import python
+from tests.support.imgur import (
+    contents,
+    fault,
+    images_served,
+    new_album,
+    new_image,
+    put,
+    served,
+    told,
+)
+from tests.support.prefect_api import artifact, artifacts
+from tests.support.processes import PROJECT, python
+from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.usefixtures("prefect_server"), pytest.mark.slow]
 
@@ -140,17 +155,61 @@ def test_the_summary_says_what_has_come_since_the_last_run(imgur, downloads):
     }
 
 
-def test_each_album_is_a_run_of_its_own(imgur, downloads):
-    albums = [new_album(imgur, count=1, bytes=3000) for _ in range(2)]
-    state = mirror_albums([*albums, albums[0]], return_state=True)
+def reports(api, album):
+    return len(artifacts(api, f"mirror-{artifact_key(album)}"))
+
+
+def test_a_list_is_one_run_in_which_each_album_has_its_report(imgur, downloads, prefect_server):
+    """But for a run that brings nothing: then the last report stays."""
+    first, second = (new_album(imgur, count=1, bytes=3000) for _ in range(2))
+    state = mirror_albums([first, second, first], return_state=True)
+    put(imgur, f"albums/{second}", {"add": 1, "bytes": 5000})
+    mirror_albums([first, second])
 
     with get_client(sync_client=True) as client:
-        parent = client.read_flow_run(state.state_details.flow_run_id)
-        runs = client.read_flow_runs(
-            flow_run_filter=FlowRunFilter(parent_flow_run_id={"any_": [parent.id]})
-        )
-    assert parent.name == "async"
-    assert sorted(run.name for run in runs) == sorted(f"{album} · async" for album in albums)
+        run = client.read_flow_run(state.state_details.flow_run_id)
+        within = FlowRunFilter(parent_flow_run_id={"any_": [run.id]})
+        assert client.read_flow_runs(flow_run_filter=within) == []
+    assert run.name == "async"
+    assert (reports(prefect_server, first), reports(prefect_server, second)) == (1, 2)
+
+
+@pytest.mark.parametrize("strategy", Strategy)
+def test_all_albums_share_the_connections(strategy, imgur, downloads):
+    albums = [new_album(imgur, count=5, bytes=50_000) for _ in range(6)]
+    told(imgur, "DELETE", "connections")
+
+    results = mirror_albums(albums, strategy, workers=3)
+
+    most = 1 if strategy is Strategy.SEQUENTIAL else 3
+    assert told(imgur, "GET", "connections")["in_flight_peak"] <= most
+    assert [result.mirrored.album.id for result in results] == albums
+    assert all(stored(downloads / album) == contents(imgur, album) for album in albums)
+
+
+def test_a_small_album_does_not_wait_for_all_of_a_large_one(imgur, downloads, monkeypatch):
+    """No image comes until both have been planned."""
+    monkeypatch.setenv("IMGUR_RETRIES", "20")
+    monkeypatch.setenv("IMGUR_BACKOFF", "0")
+    monkeypatch.setenv("IMGUR_READ_TIMEOUT", "1")
+    large = new_album(imgur, count=20, bytes=1_000_000)
+    small = new_album(imgur, count=1, bytes=3000)
+    fault(imgur, "*", "stall", times=None)
+
+    def go_on():
+        assert eventually(lambda: [*downloads.glob(f"{small}/.run-*")])
+        told(imgur, "DELETE", "faults")
+
+    going_on = Thread(target=go_on)
+    going_on.start()
+    results = mirror_albums([large, small], "sequential")
+    going_on.join()
+
+    assert all(result.error is None for result in results)
+    order = [entry["id"] for entry in told(imgur, "GET", "served")]
+    (name,) = contents(imgur, small)
+    last = max(order.index(image.partition(".")[0]) for image in contents(imgur, large))
+    assert order.index(name.partition(".")[0]) < last
 
 
 def test_damaged_files_are_fetched_again_when_asked_for(imgur, downloads):
@@ -341,34 +400,28 @@ def test_spent_credits_leave_what_must_be_asked_for(imgur, downloads, monkeypatc
     assert "imgur.com/t/spent: not tried" in state.message
 
 
-STOPPED = """
-import os, signal, sys, time
-from flows import mirror_albums
-from flows.cli.command_line import main
+@pytest.mark.parametrize("strategy", Strategy)
+def test_a_stop_keeps_the_albums_that_are_finished(strategy, imgur, downloads):
+    whole, stalled, also = (new_album(imgur, count=2, bytes=3000) for _ in range(3))
+    for album in (stalled, also):
+        for name in contents(imgur, album):
+            fault(imgur, name, "stall", times=None)
+    call = ("-m", "flows.mirror_albums", whole, stalled, also, "--strategy", strategy)
+    with subprocess.Popen(
+        [sys.executable, *call], stderr=subprocess.PIPE, cwd=PROJECT, text=True
+    ) as run:
+        assert eventually(lambda: images_served(imgur, stalled))
+        assert eventually(lambda: (downloads / whole / "album.json").exists())
+        run.send_signal(signal.SIGINT)
+        said = run.communicate()[1]
+    assert run.returncode == 130, said
+    assert said.splitlines()[-1].startswith("stopped; what was finished is kept")
 
-begun = []
-
-def kept(album, *_, **__):
-    begun.append(album)
-    try:
-        os.kill(os.getpid(), signal.SIGINT)
-        time.sleep(60)
-    except KeyboardInterrupt:
-        time.sleep(0.2)
-        raise RuntimeError('the server answered 500') from None
-
-mirror_albums.mirror_album = kept
-status = main(mirror_albums.mirror_albums, str, ["PdA9Amq", "b010000"])
-print(*begun, flush=True)
-os._exit(status)
-"""
-
-
-def test_a_stop_that_an_albums_run_lost_is_none_of_its_failures(imgur, downloads):
-    """Prefect raises what its server answered, where that is no yes to its report of a crash."""
-    ran = python("-c", STOPPED)
-    assert (ran.returncode, ran.stdout) == (130, "PdA9Amq\n"), ran.stderr
-    assert "what was finished is kept" in ran.stderr
+    told(imgur, "DELETE", "faults")
+    assert len(mirror_albums([whole, stalled, also])) == 3
+    for album in (whole, stalled, also):
+        assert stored(downloads / album) == contents(imgur, album)
+    assert images_served(imgur, whole) == 2
 
 
 @pytest.mark.parametrize("strategy", Strategy)
@@ -380,7 +433,7 @@ def test_a_host_that_asks_one_album_to_wait_is_left_alone_by_the_next(
     (refused,), (other,) = contents(imgur, first), contents(imgur, second)
     fault(imgur, refused, "status", status=429, retry_after=2)
 
-    state = mirror_albums([first, second], strategy, workers=2, return_state=True)
+    state = mirror_albums([first, second], strategy, workers=1, return_state=True)
 
     assert state.is_failed()
     assert stored(downloads / second) == contents(imgur, second)

@@ -32,6 +32,8 @@ from imgur_mirror.report import (
     missing_text,
     plan_line,
     summary_headline,
+    summary_rows,
+    summary_text,
     text_table,
 )
 from imgur_mirror.text import duration
@@ -216,6 +218,42 @@ def test_that_imgur_counts_more_than_it_lists_is_said_wherever_the_result_is():
         f"3 albums, 0 new images, all there; PdA9Amq: {said};"
         " PdA9Amq: none of its images is there any more"
     )
+
+
+def of_many(number, outcome, error=None):
+    return AlbumResult(f"al{number:05}", album_run(f"al{number:05}", outcome), error)
+
+
+def album_run(name, outcome):
+    return mirror(image(f"{name}.jpg", outcome), album=Album(id=name))
+
+
+def test_of_many_albums_what_matters_is_said_first_and_the_unchanged_are_folded():
+    results = [of_many(number, Outcome.UNCHANGED) for number in range(500)]
+    results[300] = of_many(300, Outcome.DOWNLOADED)
+    results[400] = of_many(400, Outcome.FAILED, "al00400: its one image failed.")
+
+    rows = summary_rows(results)
+
+    assert [row["album"] for row in rows] == ["al00400", "al00300", "498 albums without a change"]
+    assert (rows[-1]["unchanged"], rows[-1]["new"]) == (498, 0)
+    assert summary_headline(results) == (
+        "500 albums, 1 new image in 1 album; 1 album is not complete: al00400: its one image failed"
+    )
+    assert len(summary_text(results).splitlines()) == 6
+
+
+def test_what_is_the_same_for_many_albums_is_said_once():
+    results = [AlbumResult(f"al{number:05}", None, "not tried") for number in range(500)]
+    assert summary_headline(results) == (
+        "500 albums, 0 new images; 500 albums are not complete: "
+        "al00000, al00001, al00002, and 497 more: not tried"
+    )
+
+
+def test_a_few_albums_each_have_a_row_in_their_order():
+    results = [of_many(0, Outcome.UNCHANGED), of_many(1, Outcome.DOWNLOADED)]
+    assert [row["album"] for row in summary_rows(results)] == ["al00000", "al00001"]
 
 
 @pytest.mark.parametrize("count", [None, 0, 1])

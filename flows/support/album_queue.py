@@ -8,6 +8,7 @@ write the manifests and publish the reports.
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from contextvars import copy_context
 from dataclasses import dataclass, field
@@ -45,20 +46,19 @@ Action = Callable[[], None]
 
 @dataclass(slots=True, eq=False)
 class _AtWork:
-    """An album that is planned, and what has come of it so far; `held` holds its run's lock."""
+    """An album that is planned, and what has come of it so far; `held` holds its run's lock.
+
+    `images` are the ids of those that it fetches.
+    """
 
     place: int
     wanted: Wanted
     run: AlbumMirror
     held: ExitStack
+    images: AbstractSet[str]
     batches: deque[Batch] = field(default_factory=deque)
     submitted: int = 0
     rows: list[Download] = field(default_factory=list)
-
-    @property
-    def images(self) -> set[str]:
-        """The ids of the images that it fetches."""
-        return {image.id for image in self.run.plan.images}
 
 
 @dataclass
@@ -145,7 +145,9 @@ class AlbumQueue:
 
     def _plan(self, place: int, wanted: Wanted, held: ExitStack) -> None:
         try:
-            album = _AtWork(place, wanted, self.plan(wanted, held), held)
+            run = self.plan(wanted, held)
+            images = {image.id for image in run.plan.images}
+            album = _AtWork(place, wanted, run, held, images)
         except Exception as error:  # noqa: BLE001 - whatever happens to it is its result
             held.close()
             self._todo.put(partial(self._end, place, self.failed(wanted, error)))
@@ -202,9 +204,13 @@ class AlbumQueue:
             self._in_flight += 1
             album.submitted += 1
             ended = partial(self._batch_ended, album, batch, future)
-            future.add_done_callback(lambda _, ended=ended: self._todo.put(ended))
+            future.add_done_callback(partial(self._put, ended))
             if album.batches:
                 self._in_turn.append(album)
+
+    def _put(self, ended: Action, _future: PrefectFuture[Any]) -> None:
+        """Have the flow's thread go on with what ended; from any thread."""
+        self._todo.put(ended)
 
     def _most(self) -> int:
         at_once = self._downloads.at_once if self._downloads else 0

@@ -1,6 +1,6 @@
 """The report of several albums: a row for each, and one line for all."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from imgur_mirror.models import AlbumResult, Outcome
 from imgur_mirror.report.album import shortfall
@@ -10,15 +10,34 @@ from imgur_mirror.text import counted, join_some
 __all__ = ["summary_headline", "summary_rows", "summary_text"]
 
 MAX_ERRORS = 5
-"""The most albums whose errors the headline gives."""
+"""The most albums whose errors the headline gives, and the most whose notes it gives."""
+
+FEW_ALBUMS = 20
+"""Up to so many albums each have a row, in the order of their list."""
+
+MAX_SAME = 3
+"""Up to so many albums are named with an error that is the same for all of them."""
 
 
 def summary_rows(results: Sequence[AlbumResult]) -> list[Row]:
     """Give a row for each album: its new, unchanged, gone and failed images, and its new bytes.
 
-    New is what this run fetched, and so what was added since the last successful run.
+    New is what this run fetched, and so what was added since the last successful run. Of many
+    albums those that lack something come first, and those that are as they were share one row.
     """
-    return [_row(result) for result in results]
+    if len(results) <= FEW_ALBUMS:
+        return [_row(result) for result in results]
+    told = [result for result in results if not _is_unchanged(result)]
+    rows = [_row(result) for result in sorted(told, key=lambda result: result.error is None)]
+    unchanged = [result for result in results if _is_unchanged(result)]
+    return [*rows, *([_folded(unchanged)] if unchanged else [])]
+
+
+def _is_unchanged(result: AlbumResult) -> bool:
+    """Tell whether there is nothing to say of an album but that it is there."""
+    if result.mirrored is None or result.error or any(_notes(result)):
+        return False
+    return all(row.outcome is Outcome.UNCHANGED for row in result.mirrored.downloads)
 
 
 def _row(result: AlbumResult) -> Row:
@@ -38,37 +57,58 @@ def _row(result: AlbumResult) -> Row:
     }
 
 
+def _folded(unchanged: Sequence[AlbumResult]) -> Row:
+    """Give the one row of the albums in which nothing has changed."""
+    images = sum(len(result.mirrored.downloads) for result in unchanged if result.mirrored)
+    name = f"{counted(len(unchanged), 'album')} without a change"
+    return _row(unchanged[0]) | {"album": name, "unchanged": images}
+
+
 def summary_headline(results: Sequence[AlbumResult]) -> str:
     """Say in one line how many images are new, and which albums are not complete."""
-    fetched = sum(
-        len(result.mirrored.having(Outcome.DOWNLOADED)) for result in results if result.mirrored
-    )
-    line = f"{counted(len(results), 'album')}, {counted(fetched, 'new image')}"
-    errors = [_named(result.album, result.error) for result in results if result.error]
-    notes = [note for result in results for note in _notes(result)]
-    if not errors:
-        return "; ".join([f"{line}, all there", *notes])
-    are = "is" if len(errors) == 1 else "are"
-    incomplete = f"{counted(len(errors), 'album')} {are} not complete"
-    return "; ".join([line, f"{incomplete}: {join_some(errors, MAX_ERRORS, '; ')}", *notes])
+    new = [len(run.having(Outcome.DOWNLOADED)) for one in results if (run := one.mirrored)]
+    line = f"{counted(len(results), 'album')}, {counted(sum(new), 'new image')}"
+    if len(results) > FEW_ALBUMS and any(new):
+        line += f" in {counted(sum(map(bool, new)), 'album')}"
+    notes = [f"{album}: {note}" for result in results for album, note in _notes(result)]
+    end = [join_some(notes, MAX_ERRORS, "; ")] if notes else []
+    failed = [result for result in results if result.error]
+    if not failed:
+        return "; ".join([f"{line}, all there", *end])
+    are = "is" if len(failed) == 1 else "are"
+    incomplete = f"{counted(len(failed), 'album')} {are} not complete"
+    return "; ".join([line, f"{incomplete}: {_errors(failed)}", *end])
 
 
-def _named(album: str, error: str) -> str:
-    """Begin an error with its album, once, and leave out the full stop."""
-    return f"{album}: {error.removeprefix(f'{album}: ').rstrip('.')}"
+def _errors(failed: Iterable[AlbumResult]) -> str:
+    """Say why albums are not complete, once where it is the same for many of them."""
+    albums: dict[str, list[str]] = {}
+    for result in failed:
+        error = (result.error or "").removeprefix(f"{result.album}: ").rstrip(".")
+        albums.setdefault(error, []).append(result.album)
+    parts = [part for error, names in albums.items() for part in _named(names, error)]
+    return join_some(parts, MAX_ERRORS, "; ")
 
 
-def _notes(result: AlbumResult) -> Iterator[str]:
-    """Say what is not there of an album, and not for want of a run that succeeds."""
+def _named(albums: Sequence[str], error: str) -> Iterator[str]:
+    """Begin an error with the albums that have it."""
+    if len(albums) > MAX_SAME:
+        yield f"{join_some(albums, MAX_SAME)}: {error}"
+    else:
+        yield from (f"{album}: {error}" for album in albums)
+
+
+def _notes(result: AlbumResult) -> Iterator[tuple[str, str]]:
+    """Give what is not there of an album, and not for want of a run that succeeds."""
     mirrored = result.mirrored
     if result.note:
-        yield f"{result.album}: {result.note}"
+        yield result.album, result.note
     if mirrored is None:
         return
     if mirrored.downloads and len(mirrored.having(Outcome.GONE)) == len(mirrored.downloads):
-        yield f"{mirrored.album.id}: none of its images is there any more"
+        yield mirrored.album.id, "none of its images is there any more"
     if lacking := shortfall(mirrored.album):
-        yield f"{mirrored.album.id}: {lacking}"
+        yield mirrored.album.id, lacking
 
 
 def summary_text(results: Sequence[AlbumResult]) -> str:
