@@ -1,5 +1,6 @@
 """The downloads of plans, under the task runner of a strategy."""
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -36,9 +37,13 @@ class Downloads:
     options: FetchOptions
     at_once: int
 
-    def batches(self, plan: Plan) -> tuple[Batch, ...]:
-        """Give the batches of a plan, as large as the connections of a task run ask for."""
-        return together(plan.batches, self.options.connections)
+    def batches(self, plan: Plan, least_bytes: int = 0) -> tuple[Batch, ...]:
+        """Give the batches of a plan, as large as the connections of a task run ask for.
+
+        They are of about `least_bytes` or more, where the plan has as much.
+        """
+        enough = math.ceil(least_bytes * len(plan.batches) / max(1, plan.weight))
+        return together(plan.batches, max(self.options.connections, enough))
 
     def submit(self, batch: Batch, folder: AlbumFolder) -> PrefectFuture[Any]:
         """Submit the task run of a batch, whose images are stored in a folder."""

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -38,10 +38,6 @@ __all__ = ["mirror_albums"]
 VARIABLE = "imgur_albums"
 
 NOT_THERE = "it was listed, and is not there any more"
-
-LEAST_BYTES = 1_000_000
-"""For a task run to fetch, where an album has as much: of many albums, there are enough task runs
-for all connections, and each costs about 20 ms."""
 
 
 def _run_name() -> str:
@@ -139,8 +135,7 @@ class _ListRun:
     def _plan(self, wanted: Wanted, held: ExitStack) -> AlbumMirror:
         album = listing_of(wanted, self.root, self.settings)
         folder = album_folder(self.root, album.id).as_part_of(self.larger)
-        options = replace(self.options, least_bytes=LEAST_BYTES)
-        return AlbumMirror.prepare(album, held.enter_context(folder.start_run()), options)
+        return AlbumMirror.prepare(album, held.enter_context(folder.start_run()), self.options)
 
     def _finished(self, wanted: Wanted, mirrored: Mirrored) -> AlbumRun:
         """Publish what an album brought; one that is as it was has its report already."""

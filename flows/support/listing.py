@@ -19,7 +19,7 @@ from imgur_mirror.api import (
 from imgur_mirror.models import Album, AlbumResult
 from imgur_mirror.settings import BadSettings, Settings
 from imgur_mirror.store import album_folder
-from tasks.album import fetch_album
+from tasks.album import fetch_album, fetch_without_task
 from tasks.credentials import access
 
 __all__ = ["AlbumRun", "AlbumStream", "Wanted", "listing_at", "listing_of"]
@@ -164,7 +164,7 @@ def listing_of(wanted: Wanted, downloads: str, settings: Settings) -> Album:
         StoreError: where the folder of a collection cannot be read.
     """
     if wanted.listing is None:
-        return listing_at(wanted.album, settings)
+        return fetch_without_task(parse_album(wanted.album), access(settings))
     if not wanted.is_collection:
         return wanted.listing
     entries = album_folder(downloads, wanted.listing.id).read_manifest().values()

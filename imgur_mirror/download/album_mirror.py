@@ -32,8 +32,6 @@ DECIDING = (
 class MirrorOptions:
     """How an album is mirrored: over `workers` connections, in at most `max_task_runs` batches.
 
-    There are fewer batches where they would have less than `least_bytes` each.
-
     Images above `split_bytes` are shared by several workers; with None each is fetched whole, and
     the byte ranges of an earlier run are not continued. With `verify`, every stored file is read,
     and one that is no longer as the manifest says is fetched again. `work` is done on each image,
@@ -46,7 +44,6 @@ class MirrorOptions:
     split_bytes: int | None = None
     verify: bool = False
     work: Work = Work.NONE
-    least_bytes: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +76,9 @@ class AlbumMirror:
             damaged |= folder.damaged(entries, files) | no_pictures(folder, entries, files)
         splitting = _splitting(album, folder, options)
         work, unworked = options.work, _unworked(entries, folder, options.work)
-        about = (splitting, damaged, work, unworked, options.least_bytes)
-        todo = plan(album, entries, files, options.max_task_runs, *about)
+        todo = plan(
+            album, entries, files, options.max_task_runs, splitting, damaged, work, unworked
+        )
         folder.sweep(image.name for image in todo.images)
         lost = _damaged_and_unlisted(album, entries.values(), damaged) if options.verify else ()
         return cls(album, folder, options, todo, damaged, lost, time.time())

@@ -49,14 +49,21 @@ class Plan:
     @property
     def images(self) -> list[Image]:
         """The images to fetch or to work on, each once."""
-        ranges = (each for batch in self.batches for each in batch.byte_ranges)
-        return list({each.image.id: each.image for each in ranges}.values())
+        return list({each.image.id: each.image for each in self._ranges}.values())
+
+    @property
+    def weight(self) -> int:
+        """Estimate the bytes to fetch, with what could come while the requests are answered."""
+        return sum(_weights(self._ranges))
 
     @property
     def stored(self) -> int:
         """How many of them are there already, and only lack the work on them."""
-        ranges = (each for batch in self.batches for each in batch.byte_ranges)
-        return sum(each.stored is not None for each in ranges)
+        return sum(each.stored is not None for each in self._ranges)
+
+    @property
+    def _ranges(self) -> list[ByteRange]:
+        return [each for batch in self.batches for each in batch.byte_ranges]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +88,8 @@ def plan(
     damaged: Container[str] = (),
     work: Work = Work.NONE,
     unworked: Container[str] = (),
-    least_bytes: int = 1,
 ) -> Plan:
     """Divide what the store lacks into at most `max_task_runs` batches of about equal bytes.
-
-    There are fewer where they would have less than `least_bytes` each.
 
     `entries` is what the manifest vouches for, by image id; `files` the bytes of each file that
     lies in the folder, by name, and `damaged` those of them that are not to be trusted. `unworked`
@@ -106,7 +110,7 @@ def plan(
         else:
             wanted.append(ByteRange(image, file_exists=image.name in files))
     ranges = wanted if splitting is None else _split(wanted, splitting)
-    return Plan(_batches(ranges, max_task_runs, work, least_bytes), tuple(settled))
+    return Plan(_batches(ranges, max_task_runs, work), tuple(settled))
 
 
 def _split(wanted: Sequence[ByteRange], splitting: Splitting) -> list[ByteRange]:
@@ -172,13 +176,10 @@ def _refused(image: Image) -> Download:
     )
 
 
-def _batches(
-    ranges: Sequence[ByteRange], max_task_runs: int, work: Work, least_bytes: int
-) -> tuple[Batch, ...]:
+def _batches(ranges: Sequence[ByteRange], max_task_runs: int, work: Work) -> tuple[Batch, ...]:
     """Put each range, largest first, into the batch with the fewest bytes so far."""
     weighed = sorted(zip(_weights(ranges), ranges, strict=True), key=lambda each: -each[0])
-    most = min(max_task_runs, math.ceil(sum(weight for weight, _ in weighed) / least_bytes))
-    batches: list[list[ByteRange]] = [[] for _ in weighed[:most]]
+    batches: list[list[ByteRange]] = [[] for _ in weighed[:max_task_runs]]
     lightest = [(0, number) for number in range(len(batches))]
     for weight, each in weighed:
         total, number = lightest[0]
