@@ -415,7 +415,7 @@ def test_a_stop_keeps_the_albums_that_are_finished(strategy, imgur, downloads):
         run.send_signal(signal.SIGINT)
         said = run.communicate()[1]
     assert run.returncode == 130, said
-    assert said.splitlines()[-1].startswith("stopped; what was finished is kept")
+    assert said.splitlines()[-1].startswith("stopped; what was finished is kept"), said
 
     told(imgur, "DELETE", "faults")
     assert [result.error for result in mirror_albums([whole, stalled, also])] == [None] * 3

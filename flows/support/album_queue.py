@@ -45,6 +45,9 @@ LEAST_BYTES = 2_000_000
 LOOK_SECONDS = 0.5
 """Between two looks at whether the command was told to stop, while nothing happens."""
 
+MAX_WAIT_SECONDS = 2.0
+"""For what the threads have begun, such as a report, where the run is stopped."""
+
 Action = Callable[[], None]
 
 
@@ -110,7 +113,7 @@ class AlbumQueue:
     @contextmanager
     def _threads(self, albums: Iterable[Wanted | AlbumRun]) -> Iterator[None]:
         work = [partial(self._list, iter(albums)), *[self._help] * HELPERS]
-        # Daemons: a stop does not wait for a server that is away.
+        # Daemons: a stop does not wait long for a server that is away.
         threads = [
             Thread(target=copy_context().run, args=(self._or_raise, act), daemon=True)
             for act in work
@@ -124,6 +127,9 @@ class AlbumQueue:
             self._room.release()
             for _ in range(HELPERS):
                 self._aside.put(None)
+            deadline = time.monotonic() + MAX_WAIT_SECONDS
+            for thread in threads:
+                thread.join(max(0.0, deadline - time.monotonic()))
             for held in [*self._at_work.values()]:
                 held.close()
 
@@ -164,7 +170,7 @@ class AlbumQueue:
             self._finish(album)
 
     def _help(self) -> None:
-        while act := self._aside.get():
+        while (act := self._aside.get()) and not self._left.is_set():
             act()
 
     # An album, from its plan to its end
