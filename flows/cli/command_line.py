@@ -20,7 +20,6 @@ from flows.cli.stopping import Stopped, stoppable
 from flows.support.heartbeat import own_heartbeats
 from flows.support.mirror_flow import IS_LAST
 from imgur_mirror.api import ApiError, BadAddress, BadCredentials, parse_address, parse_album
-from imgur_mirror.bulk import check_links, open_source
 from imgur_mirror.settings import BadSettings, Settings, read_settings
 from imgur_mirror.store import StoreError, album_folder
 
@@ -93,6 +92,9 @@ def _checked(flow: Flow[..., Any], parameters: dict[str, Any]) -> dict[str, Any]
 def _check_input(checked: dict[str, Any], settings: Settings) -> None:
     """Refuse what names nothing, before a server is started for it."""
     if "source" in checked:
+        # Imported where it is used: no other flow needs it.
+        from imgur_mirror.bulk import check_links, open_source
+
         source = open_source(checked["source"], checked.get("url_column", ""))
         check_links(source, settings.wire.image_hosts)
         return

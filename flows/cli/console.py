@@ -33,10 +33,10 @@ def console(last: str) -> Iterator[None]:
     last line. Neither is what crashes once the command was told to stop. What Prefect's server gets
     of the log is not touched.
     """
-    # Imported where a flow runs: a command's help must not wait for Prefect.
-    from prefect.logging.configuration import ensure_logging_setup
+    # Imported where a flow runs: a command's help must not wait for Prefect. It sets up logging as
+    # it is imported, which takes long: whatever asks for that before has it done twice.
+    import prefect.main  # noqa: F401
 
-    ensure_logging_setup()
     root = logging.getLogger()
     before = root.handlers[:]
     root.handlers = before if verbosity.get() is Verbosity.ALL else [_plain_handler()]

@@ -11,13 +11,9 @@ from contextvars import copy_context
 from threading import Event, Thread
 
 from prefect.client.schemas.objects import FlowRun
-from prefect.context import FlowRunContext
+from prefect.context import FlowRunContext, SettingsContext, get_settings_context
 from prefect.events import emit_event
-from prefect.settings import (
-    PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
-    get_current_settings,
-    temporary_settings,
-)
+from prefect.settings import get_current_settings
 
 from runners.prefect_internals import HEARTBEAT, emit_heartbeat
 
@@ -37,7 +33,11 @@ HEARTBEAT_SECONDS = 30
 @contextmanager
 def own_heartbeats() -> Iterator[None]:
     """Have the flows that are called here send their heartbeats themselves (`heartbeat`)."""
-    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+    # Not `temporary_settings`, which reads all settings again for the one that changes.
+    before = get_settings_context()
+    flows = before.settings.flows.model_copy(update={"heartbeat_frequency": None})
+    settings = before.settings.model_copy(update={"flows": flows})
+    with SettingsContext(profile=before.profile, settings=settings):
         yield
 
 
