@@ -5,6 +5,8 @@ Prefect has it otherwise, and says where to look.
 """
 
 import logging
+from collections.abc import Callable
+from concurrent.futures import Executor
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
@@ -23,6 +25,7 @@ from prefect.events import emit_event
 from prefect.events.worker import EventsWorker
 from prefect.flows import Flow
 from prefect.logging.handlers import APILogWorker
+from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.tasks import Task
 
 __all__ = [
@@ -33,7 +36,9 @@ __all__ = [
     "is_end_of_run",
     "is_unexpected_end",
     "send_last_records",
+    "take_executor",
     "use_context",
+    "use_executor",
 ]
 
 HEARTBEAT = "prefect.flow-run.heartbeat"
@@ -87,6 +92,28 @@ def _without_function(flow: Flow[..., Any]) -> Flow[..., Any]:
 
 def _no_function() -> None:
     """Stands for the function of a flow, which no task calls."""
+
+
+def use_executor(
+    runner: ThreadPoolTaskRunner[Any], make: Callable[[int, Callable[[], None]], Executor]
+) -> None:
+    """Give a runner that was just entered another executor, before its own starts a thread.
+
+    `make` gets the number of threads, and what each of them is to call first.
+    """
+    runner._executor = make(runner._max_workers, runner._register_worker_thread)  # type: ignore[assignment]
+
+
+def take_executor(runner: ThreadPoolTaskRunner[Any]) -> Executor:
+    """Take the executor from a runner, which then does not shut it down.
+
+    Raises:
+        RuntimeError: where the runner was not entered.
+    """
+    executor, runner._executor = runner._executor, None
+    if executor is None:
+        raise RuntimeError("the task runner is not started")
+    return executor
 
 
 def emit_heartbeat(flow_run: FlowRun) -> None:

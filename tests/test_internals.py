@@ -7,6 +7,8 @@ import inspect
 import logging
 import os
 import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from multiprocessing import forkserver
 from uuid import uuid4
@@ -19,6 +21,7 @@ from prefect.client.orchestration import get_client
 from prefect.context import FlowRunContext, SyncClientContext, serialize_context
 from prefect.events.worker import EventsWorker
 from prefect.logging.handlers import APILogWorker
+from prefect.task_runners import ThreadPoolTaskRunner
 
 from imgur_mirror.models import Strategy
 from runners import prefect_internals, task_runner
@@ -27,6 +30,11 @@ from runners.prefect_internals import dump_context
 from tests.support.tasks import standing
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
+
+
+@task(cache_policy=NO_CACHE)
+def standing_in_a_thread():
+    return threading.current_thread().name
 
 
 def record(message):
@@ -43,6 +51,26 @@ def test_a_context_can_be_shared_by_task_runs():
     assert copied.run(lambda: SyncClientContext.get() is shared)
     assert copied.run(lambda: get_client(sync_client=True) is shared.client)
     assert SyncClientContext.get() is not shared
+
+
+def test_the_threads_of_prefects_pool_can_be_replaced():
+    """Look at what of `ThreadPoolTaskRunner` is `_executor` and `_register_worker_thread`."""
+    made = []
+
+    def make(workers, first):
+        made.append(workers)
+        return ThreadPoolExecutor(workers, "ours", first)
+
+    with ThreadPoolTaskRunner(3) as runner:
+        prefect_internals.use_executor(runner, make)
+        name = runner.submit(standing_in_a_thread, {}).result()
+        executor = prefect_internals.take_executor(runner)
+    assert made == [3]
+    assert name.startswith("ours")
+    assert executor.submit(str, 1).result() == "1"
+    executor.shutdown()
+    with pytest.raises(RuntimeError, match="not started"):
+        prefect_internals.take_executor(runner)
 
 
 def test_the_context_of_a_task_is_what_prefect_sends_but_for_the_settings():
