@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.article import article
+from benchmarks.costs import costs
 from benchmarks.imports import imports
 from benchmarks.link import link
 from benchmarks.measuring import Options, versions
@@ -19,7 +20,7 @@ __all__ = ["main"]
 SUITE = Suite(
     "python -m benchmarks.bench",
     __doc__,
-    {section.__name__: section for section in (article, link, raw, many, runners, imports)},
+    {section.__name__: section for section in (article, link, raw, many, runners, imports, costs)},
     KEPT,
     "\n".join(f"  {tool.name:<12}{tool.install}" for tool in TOOLS.values())
     + "\n  nginx       apt install nginx-light   (serves `raw` and `many`)",

@@ -31,6 +31,7 @@ __all__ = [
     "of_nginx",
     "of_standin",
     "pointing_at",
+    "with_album",
 ]
 
 PICTURES = 100
@@ -150,11 +151,15 @@ def of_standin(
 ) -> Iterator[Source]:
     """The stand-in's album on a profile, or one of images of these sizes."""
     with running(profile, *flags) as address:
-        channel = f"{address}/_/albums/{album}"
-        if sizes:
-            _ask(channel, {"bytes": list(sizes), "count": len(sizes)})
-        listed = _ask(channel)
-        yield Source(address, album, {row["name"]: row["bytes"] for row in listed})
+        yield with_album(address, album, sizes)
+
+
+def with_album(address: str, album: str, sizes: Sequence[int] = ()) -> Source:
+    """An album of the stand-in at an address, of images of these sizes where they are given."""
+    channel = f"{address}/_/albums/{album}"
+    if sizes:
+        _ask(channel, {"bytes": list(sizes), "count": len(sizes)})
+    return Source(address, album, {row["name"]: row["bytes"] for row in _ask(channel)})
 
 
 def _ask(address: str, body: object = None) -> list[dict[str, Any]]:

@@ -9,4 +9,4 @@ set_prefect_settings()
 
 # What is imported from here on makes some hundred thousand objects that stay. Looking at them again
 # after every 700 takes a tenth of the time that the imports do.
-gc.set_threshold(50_000)
+gc.set_threshold(10_000)

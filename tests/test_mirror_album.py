@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 import requests
 from prefect.client.orchestration import get_client
+from prefect.flows import Flow
 
 from flows.mirror_album import mirror_album
+from flows.support.parameters import Choice
 from imgur_mirror.models import Mirrored, Outcome, Strategy
 from tasks.artifact_key import artifact_key
 from tests.support.albums import manifest, stored, without_times
@@ -40,6 +42,14 @@ def test_every_strategy_leaves_the_same_files(strategy, imgur, downloads, by_str
     assert stored(folder) == contents(imgur, ALBUM)
     first = by_strategy[Strategy.SEQUENTIAL] / ALBUM
     assert without_times(manifest(folder)) == without_times(manifest(first))
+
+
+@pytest.mark.parametrize("more", [{}, {"other": object()}])
+def test_parameters_are_recorded_as_by_prefect(more):
+    given = {"album": ALBUM, "strategy": Choice.ASYNC, "workers": 3, "verify": False, **more}
+    assert mirror_album.serialize_parameters(given) == Flow.serialize_parameters(
+        mirror_album, given
+    )
 
 
 def test_the_manifest_has_the_metadata_and_the_files(imgur, downloads):

@@ -13,7 +13,7 @@ from prefect.logging import get_run_logger
 from prefect.logging.configuration import ensure_logging_setup
 from prefect.logging.loggers import flow_run_logger
 from prefect.states import Failed
-from pydantic_core import PydanticSerializationError, to_jsonable_python
+from pydantic_core import to_jsonable_python
 
 from flows.support.heartbeat import heartbeat
 from imgur_mirror.api import ApiError, BadAddress
@@ -91,7 +91,7 @@ class _MirrorFlow(Flow[P, R]):
         """As Prefect does, which imports all of FastAPI for it: a tenth of a second."""
         try:
             return {name: to_jsonable_python(value) for name, value in parameters.items()}
-        except PydanticSerializationError:
+        except ValueError:
             return super().serialize_parameters(parameters)
 
 
