@@ -165,6 +165,24 @@ def test_a_collection_is_read_with_its_order(path, address, name):
     assert found.name == name
 
 
+@pytest.mark.parametrize(
+    ("path", "address"),
+    [
+        ("User/NAME", Address("account", "NAME")),
+        ("USER/NAME/Posts/Best", Address("posts", "NAME", sort="best")),
+        ("user/%4EAME/Favorites/Folder/12/a%2Fb", Address("favorites folder", "NAME", folder="12")),
+        ("T/Funny/Top/Week/", Address("tag", "Funny", sort="top", window="week")),
+        ("R/aww/New", Address("subreddit", "aww", sort="time")),
+        ("Search/Score/All/?q=cats", Address("search", "cats", sort="score", window="all")),
+        ("A/PdA9Amq", Address("album", "PdA9Amq")),
+        ("Gallery/a-walk-PdA9Amq", Address("gallery", "PdA9Amq")),
+        ("R/aww/PdA9Amq", Address("gallery", "PdA9Amq")),
+    ],
+)
+def test_a_path_is_read_in_any_capitals(path, address):
+    assert parse_address(f"https://imgur.com/{path}") == address
+
+
 @pytest.mark.parametrize("path", ["a/PdA9Amq", "gallery/PdA9Amq", "t/funny/PdA9Amq", "PdA9Amq.jpg"])
 def test_an_album_is_no_collection(path):
     found = parse_album(f"imgur.com/{path}")
@@ -174,7 +192,7 @@ def test_an_album_is_no_collection(path):
 
 @pytest.mark.parametrize("path", [path for path, *_ in COLLECTIONS])
 def test_a_collection_is_no_album_and_the_way_to_mirror_it_is_said(path):
-    with pytest.raises(BadAddress, match=r"mirror_albums 'https://imgur\.com/") as caught:
+    with pytest.raises(BadAddress, match=r"imgur-mirror albums 'https://imgur\.com/") as caught:
         parse_album(f"imgur.com/{path}")
     assert parse_address(str(caught.value).split("'")[-2]) == parse_address(f"imgur.com/{path}")
 
@@ -193,6 +211,15 @@ def test_names_of_folders_are_apart_where_the_words_are():
         ("user/NAME/favorites/folder/x", "a page behind an account"),
         ("user/NAME/comments", "a page behind an account"),
         ("user/NAME/albums/PdA9Amq", "a page behind an account"),
+        ("user/me", "a page behind a log-in"),
+        ("user/Me/posts", "a page behind a log-in"),
+        ("user/me/posts/hidden", "a page behind a log-in"),
+        ("user/%6De", "names no account"),
+        ("user/a%20b", "names no account"),
+        ("user/a@b/favorites", "names no account"),
+        ("t/funny/random", "a list in an order that the mirror does not know"),
+        ("r/aww/top/page/2", "a list in an order that the mirror does not know"),
+        ("search/score/all?q_all=cats&q_type=jpg", "an advanced search"),
         ("topic/Funny", "a topic"),
         ("search", "a search without words"),
         ("search?q=+", "a search without words"),
@@ -238,6 +265,7 @@ def test_a_long_text_is_quoted_in_short():
         ("album", "../x"),
         ("image", "PdA9Am"),
         ("account", "me"),
+        ("account", "ME"),
         ("account", "a/b"),
         ("x", "aB3dE"),
         ("tag", "../x"),
@@ -273,7 +301,9 @@ PIECES = st.sampled_from(
         "/t/x/",
         "/r/x/",
         "user/",
+        "User/",
         "top",
+        "Top",
         "/posts",
         "/favorites",
         "/folder/1",

@@ -104,7 +104,7 @@ def test_the_placeholder_of_a_client_id_is_status_2(flow, downloads, monkeypatch
 @pytest.mark.parametrize("flow", [mirror_album, compare_strategies], ids=lambda flow: flow.name)
 def test_a_collection_is_no_album_and_status_2(flow, downloads, capsys):
     assert main(flow, mirror_headline, ["imgur.com/t/cats"]) == 2
-    assert "mirror_albums 'https://imgur.com/t/cats'" in capsys.readouterr().err
+    assert "imgur-mirror albums 'https://imgur.com/t/cats'" in capsys.readouterr().err
 
 
 FORESEEN = {

@@ -44,7 +44,7 @@ class Kind(StrEnum):
 
 
 _ID = r"(?:[A-Za-z0-9]{7}|[A-Za-z0-9]{5})"
-_NAME = r"(?!me(?![A-Za-z0-9_-]))[A-Za-z0-9_-]{1,63}"
+_NAME = r"(?![Mm][Ee](?![A-Za-z0-9_-]))[A-Za-z0-9_-]{1,63}"
 _SLUG = r"(?:[^/]*-)?"
 
 # What follows the id in the name of a thumbnail. A suffix makes 5 or 7 letters 6 or 8, and so is
@@ -66,10 +66,11 @@ _ADDRESS = re.compile(
 _HOST = re.compile(r"(?:(?:www|m|i)\.)?imgur\.(?:com|io)")
 _ACCOUNT_HOST = re.compile(r"((?!me\.)[a-z0-9-]{1,63})\.imgur\.(?:com|io)")
 
+# The words of a path may be in any capitals, which of an id matter.
 _PATHS = (
-    (Kind.ALBUM, re.compile(rf"a/{_SLUG}({_ID})(?:/.*)?")),
-    (Kind.GALLERY, re.compile(rf"(?:gallery|(?:t|topic|r)/[^/]+)/{_SLUG}({_ID})(?:/.*)?")),
-    (Kind.IMAGE, re.compile(rf"download/({_ID})(?:/.*)?")),
+    (Kind.ALBUM, re.compile(rf"[Aa]/{_SLUG}({_ID})(?:/.*)?")),
+    (Kind.GALLERY, re.compile(rf"(?ai:gallery|(?:t|topic|r)/[^/]+)/{_SLUG}({_ID})(?:/.*)?")),
+    (Kind.IMAGE, re.compile(rf"(?ai:download)/({_ID})(?:/.*)?")),
     (Kind.IMAGE, re.compile(rf"({_ID}){_THUMBNAIL}\.\w+")),
     (Kind.IMAGE, re.compile(rf"{_SLUG}({_ID})(?:\.\w+)?")),
 )
@@ -79,33 +80,32 @@ _WINDOW = "(?:/(?P<window>day|week|month|year|all))?"
 _GALLERY_SORT = f"(?:/(?P<sort>viral|top|time|newest|new){_WINDOW})?"
 _POSTS_SORT = "newest|oldest|best|worst"
 _WORD = "(?P<id>[^/]+)"
-_USER = f"user/(?P<id>{_NAME})"
+_USER = f"user/(?!me(?:/|$)){_WORD}"
 
 # Looked at before the others: the sort of /t/TAG/viral has the form of an id.
-_COLLECTIONS = (
-    (Kind.ACCOUNT, re.compile(rf"{_USER}(?:/albums)?")),
-    (
-        Kind.POSTS,
-        re.compile(rf"{_USER}/(?:posts|submitted)(?:/(?P<sort>newest|oldest|best|worst))?"),
-    ),
-    (Kind.FAVORITES, re.compile(rf"{_USER}/favorites(?:/(?P<sort>newest|oldest))?")),
-    (
-        Kind.FAVORITES_FOLDER,
-        re.compile(rf"{_USER}/favorites/folder/(?P<folder>\d{{1,18}})(?:/[^/]*)?", re.ASCII),
-    ),
-    (Kind.TAG, re.compile(f"t/{_WORD}{_GALLERY_SORT}")),
-    (Kind.SUBREDDIT, re.compile(f"r/{_WORD}{_GALLERY_SORT}")),
-    (
-        Kind.SEARCH,
-        re.compile(f"search(?:/(?P<sort>viral|top|time|score|relevance|newest){_WINDOW})?"),
-    ),
+_COLLECTIONS = tuple(
+    (kind, re.compile(pattern, re.IGNORECASE | re.ASCII))
+    for kind, pattern in (
+        (Kind.ACCOUNT, f"{_USER}(?:/albums)?"),
+        (Kind.POSTS, f"{_USER}/(?:posts|submitted)(?:/(?P<sort>newest|oldest|best|worst))?"),
+        (Kind.FAVORITES, f"{_USER}/favorites(?:/(?P<sort>newest|oldest))?"),
+        (Kind.FAVORITES_FOLDER, rf"{_USER}/favorites/folder/(?P<folder>\d{{1,18}})(?:/[^/]*)?"),
+        (Kind.TAG, f"t/{_WORD}{_GALLERY_SORT}"),
+        (Kind.SUBREDDIT, f"r/{_WORD}{_GALLERY_SORT}"),
+        (Kind.SEARCH, f"search(?:/(?P<sort>viral|top|time|score|relevance|newest){_WINDOW})?"),
+    )
 )
 
 # What Imgur has and the mirror does not: never taken for the account itself.
-_OTHER_PAGES = (
-    ("a page behind an account", re.compile(rf"user/{_NAME}/.*")),
-    ("a topic", re.compile(r"topic/[^/]+")),
-    ("a search that the mirror does not know", re.compile(r"search(?:/.*)?")),
+_OTHER_PAGES = tuple(
+    (name, re.compile(pattern, re.IGNORECASE | re.ASCII))
+    for name, pattern in (
+        ("a page behind a log-in", "user/me(?:/.*)?"),
+        ("a page behind an account", "user/[^/]+/.*"),
+        ("a list in an order that the mirror does not know", "[tr]/[^/]+/.*"),
+        ("a topic", "topic/[^/]+"),
+        ("a search that the mirror does not know", "search(?:/.*)?"),
+    )
 )
 
 _CANONICAL = {
@@ -248,7 +248,7 @@ def check_album(address: Address) -> Address:
         what = _KIND_IN_WORDS.get(address.kind, f"{article} {address.kind}")
         raise BadAddress(
             f"{address} is {what}, not an album; mirror all of it with"
-            f" python -m flows.mirror_albums '{address}'"
+            f" imgur-mirror albums '{address}'"
         )
     return address
 
@@ -288,18 +288,32 @@ def _collection_at(path: str, query: str) -> Address | str | None:
             parts = {name: part or "" for name, part in match.groupdict().items()}
             words = _searched(query) if kind is Kind.SEARCH else unquote(parts["id"])
             if not _is_id(kind, words):
-                return f"is a {kind} without words" if not words else f"names no {kind}"
-            is_gallery = kind in (Kind.TAG, Kind.SUBREDDIT, Kind.SEARCH)
-            is_newest = is_gallery and parts["sort"] in ("new", "newest")
+                return _no_collection(kind, words, query)
             return Address(
                 kind,
                 words,
-                # What the API calls it.
-                sort="time" if is_newest else parts.get("sort", ""),
-                window=parts.get("window", ""),
+                sort=_sort_in_api(kind, parts.get("sort", "").lower()),
+                window=parts.get("window", "").lower(),
                 folder=parts.get("folder", ""),
             )
     return None
+
+
+_IN_GALLERY = (Kind.TAG, Kind.SUBREDDIT, Kind.SEARCH)
+
+
+def _sort_in_api(kind: Kind, word: str) -> str:
+    """Return what the API calls an order."""
+    return "time" if kind in _IN_GALLERY and word in ("new", "newest") else word
+
+
+def _no_collection(kind: Kind, words: str, query: str) -> str:
+    """Return what is wrong with the words of an address that has the form of a collection's."""
+    if kind is not Kind.SEARCH or words:
+        return f"names no {kind if kind in _IN_GALLERY else Kind.ACCOUNT}"
+    if re.search("(?:^|&)q_", query):
+        return "is an advanced search, which the mirror does not know"
+    return "is a search without words"
 
 
 def _searched(query: str) -> str:
