@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import unquote
 
+from standin import website
 from standin.albums import Library
 from standin.answers import Answer, Ending, html, is_json, text
 from standin.collections import Collection, page_of
@@ -21,6 +22,8 @@ PAGE = 50
 Options = Mapping[str, Any]
 Json = Any
 """Data as JSON has it."""
+Sort = str | None
+"""One of the words of an order, where the path has one."""
 
 
 class NotThere(Exception):
@@ -36,7 +39,9 @@ class Api:
         self.asked: deque[str] = deque(maxlen=10_000)
 
     def answer(self, path: str, authorization: str, base: str, query: str = "") -> Answer:
-        """The answer to a GET for a path after /3/; `base` is where images are to be had.
+        """The answer to a GET for a path after /3/, or one of the website's own API.
+
+        `base` is where images are to be had.
 
         `query` are the words of a search.
         """
@@ -59,6 +64,8 @@ class Api:
         return _error("Invalid client_id", 403, f"/3/{path}") if "bad" in client else None
 
     def _endpoint(self, path: str, base: str, query: str) -> Answer:
+        if path.startswith(website.PREFIX):
+            return website.answer(self._library, path, base)
         if path.startswith("gallery/search/"):
             # The words of a search are no part of its path.
             path = f"{path}/{query}"
@@ -141,18 +148,18 @@ class Api:
         path = f"user/{user}/favorites/folder/{number}"
         return self._page(path, base, page, None, f"a folder with the id, {number}")
 
-    def tag(self, base: str, name: str, sort: str, _window: str | None, page: str) -> Json:
+    def tag(self, base: str, name: str, sort: Sort, _window: Sort, page: str) -> Json:
         """One page of the posts with a tag, and what is told of the tag itself."""
         name = unquote(name)
         posts = self._page(f"t/{name.lower()}", base, page, sort)
         about = {"name": name.lower(), "display_name": name, "followers": 4711, "following": False}
         return {**about, "total_items": 7 * len(posts) + 1, "is_whitelisted": False, "items": posts}
 
-    def subreddit(self, base: str, name: str, sort: str, _window: str | None, page: str) -> Json:
+    def subreddit(self, base: str, name: str, sort: Sort, _window: Sort, page: str) -> Json:
         """One page of the posts of a subreddit."""
         return self._page(f"r/{name.lower()}", base, page, sort)
 
-    def search(self, base: str, sort: str, _window: str | None, page: str, words: str) -> Json:
+    def search(self, base: str, sort: Sort, _window: Sort, page: str, words: str) -> Json:
         """One page of the posts that a search finds."""
         return self._page(f"search/{words}", base, page, sort)
 
@@ -171,7 +178,7 @@ class Api:
         raise NotThere(f"Unable to find a user with the name, {user}")
 
 
-SORT = r"(viral|top|time|score|relevance)(?:/(day|week|month|year|all))?"
+SORT = r"(?:(viral|top|time|score|relevance)/(?:(day|week|month|year|all)/)?)?"
 
 ENDPOINTS: tuple[tuple[re.Pattern[str], Callable[..., Any]], ...] = tuple(
     (re.compile(pattern), find)
@@ -189,9 +196,9 @@ ENDPOINTS: tuple[tuple[re.Pattern[str], Callable[..., Any]], ...] = tuple(
             Api.account_posts,
         ),
         (r"account/([\w-]+)/folders/(\d+)/favorites/(\d+)", Api.folder),
-        (rf"gallery/t/([^/]+)/{SORT}/(\d+)", Api.tag),
-        (rf"gallery/r/([\w-]+)/{SORT}/(\d+)", Api.subreddit),
-        (rf"gallery/search/{SORT}/(\d+)/(.*)", Api.search),
+        (rf"gallery/t/([^/]+)/{SORT}(\d+)", Api.tag),
+        (rf"gallery/r/([\w-]+)/{SORT}(\d+)", Api.subreddit),
+        (rf"gallery/search/{SORT}(\d+)/(.*)", Api.search),
     )
 )
 

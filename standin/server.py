@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
+from standin import website
 from standin.albums import library
 from standin.answers import Served, is_json, respond
 from standin.api import KINDS as API_KINDS
@@ -45,7 +46,7 @@ class Standin:
         if request.path.startswith("/_/"):
             return await self._told(request)
         connection = self.connections[request.protocol]
-        if request.path.startswith("/3/"):
+        if request.path.startswith(("/3/", f"/{website.PREFIX}")):
             return await self._asked(request, connection)
         return await self._served(request, connection)
 
@@ -54,7 +55,10 @@ class Standin:
         base = f"{request.scheme}://{request.host}"
         sent = request.headers.get("Authorization", "")
         # As it was escaped: a tag may hold a slash.
-        path = urlsplit(request.raw_path).path.removeprefix("/3/").rstrip("/")
+        path = urlsplit(request.raw_path).path.removeprefix("/3/").strip("/")
+        if path.endswith("/favorites") and "page" in request.query:
+            # Of a folder, the page may be named either way.
+            path = f"{path}/{request.query['page']}"
         answer = self._api.answer(path, sent, base, request.query.get("q", ""))
         await self._network.delay(connecting=connection.first())
         return await respond(request, answer, self._network, Served())
