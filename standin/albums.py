@@ -199,8 +199,9 @@ class Library:
         return item.picture if item else None
 
     def account(self, user: str) -> list[Album]:
-        """The albums of an account."""
-        return [album for album in self.albums.values() if album.account == user]
+        """The albums of an account, whose name may be in any capitals."""
+        wanted = user.lower()
+        return [each for each in self.albums.values() if (each.account or "").lower() == wanted]
 
 
 ODDITIES: Mapping[int, dict[str, object]] = {

@@ -127,7 +127,7 @@ class Api:
 
     def account_albums(self, base: str, user: str, page: str) -> Json:
         """One page of an account's albums, without their images."""
-        if told := self._library.collections.get(f"user/{user}/albums"):
+        if told := self._library.collections.get(f"user/{user}/albums".lower()):
             entries = page_of(told, self._library, base, int(page), "")
             return [_without_images(entry) for entry in entries]
         start = int(page) * PAGE
@@ -151,13 +151,13 @@ class Api:
     def tag(self, base: str, name: str, sort: Sort, _window: Sort, page: str) -> Json:
         """One page of the posts with a tag, and what is told of the tag itself."""
         name = unquote(name)
-        posts = self._page(f"t/{name.lower()}", base, page, sort)
+        posts = self._page(f"t/{name}", base, page, sort)
         about = {"name": name.lower(), "display_name": name, "followers": 4711, "following": False}
         return {**about, "total_items": 7 * len(posts) + 1, "is_whitelisted": False, "items": posts}
 
     def subreddit(self, base: str, name: str, sort: Sort, _window: Sort, page: str) -> Json:
         """One page of the posts of a subreddit."""
-        return self._page(f"r/{name.lower()}", base, page, sort)
+        return self._page(f"r/{name}", base, page, sort)
 
     def search(self, base: str, sort: Sort, _window: Sort, page: str, words: str) -> Json:
         """One page of the posts that a search finds."""
@@ -167,7 +167,7 @@ class Api:
         self, path: str, base: str, page: str, sort: str | None, missing: str | None = None
     ) -> Json:
         """One page of a collection; where it is not there, empty unless something is `missing`."""
-        collection = self._library.collections.get(path)
+        collection = self._library.collections.get(path.lower())
         if collection is None and missing is not None:
             raise NotThere(f"Unable to find {missing}")
         return page_of(collection or Collection(()), self._library, base, int(page), sort or "")

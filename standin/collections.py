@@ -1,10 +1,10 @@
 """What the stand-in lists page by page: posts, favorites, tags, subreddits, searches.
 
 A collection is known by its path at imgur.com without its order: `user/NAME/albums`, `…/posts`,
-`…/favorites`, `…/favorites/folder/12`, `t/TAG`, `r/SUB`, `search/WORDS`. Its pages are as unkind as
-the real ones: what has been removed is left out of its page, which so is not full; the last posts
-of a page come again on the next one, as where the list moves meanwhile; and the count that a tag
-tells is wrong.
+`…/favorites`, `…/favorites/folder/12`, `t/TAG`, `r/SUB`, `search/WORDS`, in any capitals. Its pages
+are as unkind as the real ones: what has been removed is left out of its page, which so is not full;
+the last posts of a page come again on the next one, as where the list moves meanwhile; and the
+count that a tag tells is wrong.
 """
 
 from collections.abc import Mapping, Sequence

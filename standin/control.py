@@ -104,13 +104,13 @@ class Control:
 
     def put_collection(self, path: str, *, body: Json, **_: object) -> None:
         """Have a collection list these posts."""
-        self.library.collections[path] = Collection(
+        self.library.collections[path.lower()] = Collection(
             body["posts"], int(body.get("size", 60)), int(body.get("repeats", 1))
         )
 
     def drop_collection(self, path: str, **_: object) -> None:
         """Have the collection no more."""
-        self.library.collections.pop(path, None)
+        self.library.collections.pop(path.lower(), None)
 
     def get_asked(self, **_: object) -> Json:
         """What the API was asked for."""

@@ -245,6 +245,28 @@ def test_the_exit_status_of_both(imgur, ours, theirs):
         assert tool.run("https://imgur.com/") == wrong
 
 
+def test_only_this_project_takes_an_id_alone(imgur, ours, theirs):
+    album = new_album(imgur, count=1, bytes=3000)
+    assert [ours.run(album), theirs.run(album)] == [0, 64]
+
+
+def test_an_account_is_its_albums_to_one_and_its_posts_to_the_other(imgur, ours, theirs):
+    posted = new_image(imgur, bytes=3000)
+    album = new_album(imgur, count=1, bytes=3000, account="someone")
+    put(imgur, "collections/user/someone/posts", {"posts": [posted]})
+    for tool, images in ((ours, ids(imgur, album)), (theirs, [posted])):
+        assert tool.run("https://imgur.com/user/someone") == 0
+        assert [stem(name) for name in tool.stored()] == images
+
+
+def test_gallery_dl_waits_for_a_429_where_it_is_told_to(imgur, theirs):
+    album = new_album(imgur, count=1, bytes=3000)
+    fault(imgur, *contents(imgur, album), "status", status=429, times=1)
+    link = f"https://imgur.com/a/{album}"
+    assert theirs.run(link, "--option", "retry-codes=[429]") == 0
+    assert theirs.stored()
+
+
 FAULTS = {
     # kind: its options, whether each stores the image, and the exit status of each
     "removed": ({}, (False, False), (0, 4)),
@@ -378,11 +400,11 @@ def has_part(folder: Path) -> bool:
 
 def test_both_take_many_links_from_a_file(imgur, downloads, theirs, tmp_path):
     images = [new_image(imgur, bytes=3000) for _ in range(5)]
-    for tool, host in (("ours", imgur), ("theirs", "https://i.imgur.com")):
-        source = listed(tmp_path, [f"{host}/{image}.jpg" for image in images], f"{tool}.txt")
-        if tool == "ours":
-            mirror_many(source)
-        else:
-            assert theirs.run("--input-file", source) == 0
+    told(imgur, "DELETE", "asked")
+    mirror_many(listed(tmp_path, [f"{imgur}/{image}.jpg" for image in images]))
+    assert told(imgur, "GET", "asked") == []
+    source = listed(tmp_path, [f"https://i.imgur.com/{image}.jpg" for image in images], "theirs")
+    assert theirs.run("--input-file", source) == 0
+    assert len(told(imgur, "GET", "asked")) == len(images)
     assert {stem(name) for name in theirs.stored()} == set(images)
     assert theirs.stored() == files(downloads)
