@@ -30,6 +30,7 @@ from prefect.tasks import Task
 
 __all__ = [
     "HEARTBEAT",
+    "LATE_EVENTS",
     "dump_context",
     "emit_heartbeat",
     "is_about_hook",
@@ -114,6 +115,10 @@ def take_executor(runner: ThreadPoolTaskRunner[Any]) -> Executor:
     if executor is None:
         raise RuntimeError("the task runner is not started")
     return executor
+
+
+LATE_EVENTS = "Still processing items"
+"""A process that ends says this of the events that it has still to send."""
 
 
 def emit_heartbeat(flow_run: FlowRun) -> None:

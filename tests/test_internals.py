@@ -167,18 +167,26 @@ def test_the_engines_words_are_the_ones_that_are_looked_for(caplog, monkeypatch)
 
 
 def test_known_noise_of_dask_is_not_logged(caplog):
-    """Look at what `distributed.worker` and `worker_state_machine` log as a cluster ends."""
-    from distributed import worker, worker_state_machine
+    """Look at what distributed's modules, and Prefect's queues, log as a cluster ends."""
+    from distributed import nanny, worker, worker_state_machine
+    from prefect._internal.concurrency import services
+    from prefect.events.worker import EventsWorker
 
     import runners.dask  # noqa: F401 - it sets the filters
-    from runners.dask_internals import CANCELLED_TASK, LATE_HEARTBEAT
+    from runners.dask_internals import CANCELLED_TASK, KILLED_WORKER, LATE_HEARTBEAT
+    from runners.prefect_internals import LATE_EVENTS
 
-    for module, start in ((worker, LATE_HEARTBEAT), (worker_state_machine, CANCELLED_TASK)):
+    for module, name, start in (
+        (worker, worker.logger.name, LATE_HEARTBEAT),
+        (worker_state_machine, worker_state_machine.logger.name, CANCELLED_TASK),
+        (nanny, nanny.logger.name, KILLED_WORKER),
+        (services, EventsWorker.__name__, LATE_EVENTS),
+    ):
         assert start in inspect.getsource(module)
-        logger = logging.getLogger(module.logger.name)
+        logger = logging.getLogger(name)
         logger.error("%s one thing", start)
         logger.error("another")
-    assert caplog.messages == ["another", "another"]
+    assert caplog.messages == ["another"] * 4
 
 
 @pytest.mark.slow
