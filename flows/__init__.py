@@ -2,7 +2,10 @@
 
 import gc
 
+from flows.cli.early_stop import say_stopped_early
 from flows.cli.prefect_settings import set_prefect_settings
+
+say_stopped_early()
 
 # Here, since Prefect reads its settings as it is imported, and every flow imports it.
 set_prefect_settings()

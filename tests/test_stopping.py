@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from flows.cli import stopping
+from tests.support.processes import PROJECT, python
 
 LONG = 60
 
@@ -103,3 +104,13 @@ def test_what_fails_without_a_signal_fails_as_ever():
     ran = run(within="raise ValueError('no signal')")
     assert ran.returncode == 1
     assert ran.stderr.endswith("ValueError: no signal\n")
+
+
+@pytest.mark.parametrize("module", ["flows.mirror_album", "deployments.up", "deployments.demo"])
+def test_ctrl_c_during_the_imports_is_one_line(module, tmp_path):
+    """They take seconds: a Prefect that is interrupted as it is imported stands for it."""
+    (tmp_path / "prefect").mkdir()
+    (tmp_path / "prefect" / "__init__.py").write_text("raise KeyboardInterrupt")
+    ran = python("-m", module, "PdA9Amq", env={"PYTHONPATH": f"{PROJECT}:{tmp_path}"})
+    assert ran.returncode == -signal.SIGINT
+    assert ran.stderr == "stopped\n"
