@@ -83,10 +83,13 @@ def test_a_server_is_shared_and_ends_with_the_last_of_its_users(tmp_path):
         assert running_server(tmp_path) is None
 
 
-def test_a_server_that_ends_at_once_is_said_with_its_log(tmp_path, monkeypatch):
+def test_a_server_that_ends_at_once_is_said_with_its_log(tmp_path, monkeypatch, capsys):
+    """And it was said what was waited for."""
     monkeypatch.setenv("PREFECT_SERVER_DATABASE_CONNECTION_URL", "nonsense")
+    monkeypatch.setattr("flows.cli.server.TOLD_EVERY_SECONDS", 0)
     with pytest.raises(ServerError, match=r"server\.log"), prefect_server(tmp_path):
         pass
+    assert "Waiting for a Prefect server" in capsys.readouterr().err
 
 
 def test_a_database_of_the_profile_is_used_by_a_server_with_another_home(tmp_path):

@@ -24,6 +24,7 @@ from prefect.context import refresh_global_settings_context
 from prefect.events.worker import EventsWorker
 from prefect.settings import PREFECT_API_URL, get_current_settings
 
+from flows.cli.console import Verbosity, verbosity
 from flows.cli.server_check import ServerError, WrongServer, check_server
 from flows.cli.server_files import ServerFiles, try_lock
 from runners.prefect_internals import send_last_records
@@ -45,6 +46,9 @@ __all__ = [
 
 MAX_START_SECONDS = 120
 """For a first start, with its migrations, on a slow machine."""
+
+TOLD_EVERY_SECONDS = 10
+"""Of a server that still starts: whoever waits for longer wants to know what for."""
 
 MAX_EVENTS_SECONDS = 3
 """For a run's last events: a server that is away never takes them."""
@@ -181,8 +185,8 @@ def _join_or_start(
 
     Two may start one at the same time: then one of both ends at once, and the other is used.
     """
-    deadline = time.monotonic() + MAX_START_SECONDS
-    while time.monotonic() < deadline:
+    begun = told = time.monotonic()
+    while time.monotonic() < begun + MAX_START_SECONDS:
         url = files.address()
         if url and _answers(url):
             return url
@@ -190,9 +194,18 @@ def _join_or_start(
             started.append(_start(files.home, _free_port(port)))
         elif url is None and started[-1].poll() is not None:
             break
+        if time.monotonic() > told + TOLD_EVERY_SECONDS:
+            told = time.monotonic()
+            _tell_of_start(files)
         time.sleep(0.1)
     end = files.log.read_text(encoding="utf-8", errors="replace")[-2000:]
     raise ServerError(f"the Prefect server did not start; the end of {files.log}:\n{end}")
+
+
+def _tell_of_start(files: ServerFiles) -> None:
+    if verbosity.get() is not Verbosity.QUIET:
+        what = "a Prefect server, which takes longest the first time"
+        print(f"Waiting for {what}; its log is {files.log} …", file=sys.stderr, flush=True)
 
 
 def _answers(url: str) -> bool:
