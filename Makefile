@@ -42,7 +42,7 @@ serve: install
 	$(VENV)/bin/python -m deployments.serve
 
 ui: install
-	PREFECT_HOME="$(CURDIR)/.prefect" $(VENV)/bin/prefect server start
+	$(VENV)/bin/python -m deployments.ui
 
 # The files in the order of tests/conftest.py, which begins with those that take longest.
 test: install browser postgres

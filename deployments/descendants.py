@@ -2,15 +2,23 @@
 
 A worker gives each flow run a session of its own, and one that is killed leaves them behind: no
 process group and no parent leads to them. What all inherit is the environment.
+
+`python -m deployments.descendants HOME` is the guard: it ends them where this process was killed.
 """
 
 import os
 import secrets
-from contextlib import suppress
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import psutil
 
-__all__ = ["RUN_SECONDS", "end_descendants", "mark_descendants"]
+from flows.cli.server_files import ServerFiles
+
+__all__ = ["RUN_SECONDS", "end_descendants", "guarded_descendants"]
 
 MARK = "IMGUR_MIRROR_STARTED_BY"
 
@@ -18,9 +26,21 @@ RUN_SECONDS = 20
 """For the runs under way, to tell the server that they end."""
 
 
-def mark_descendants() -> None:
-    """Have what is started from now on inherit a mark."""
+@contextmanager
+def guarded_descendants(home: Path) -> Iterator[None]:
+    """End what is started from now on at the end of the block, or of this process if it is killed.
+
+    The server of `home` stays until then: runs tell it that they end.
+    """
     os.environ[MARK] = secrets.token_hex(8)
+    command = [sys.executable, "-m", __name__, str(home)]
+    # It reads until the end of this process: nobody else has the other end of the pipe.
+    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True):  # noqa: S603
+        try:
+            yield
+        finally:
+            # The guard is one of them.
+            end_descendants(RUN_SECONDS)
 
 
 def end_descendants(patience: float, spared: int | None = None) -> None:
@@ -48,3 +68,9 @@ def _is_marked(process: psutil.Process) -> bool:
     except psutil.Error:
         # It has ended, or is another user's.
         return False
+
+
+if __name__ == "__main__":
+    with ServerFiles(Path(sys.argv[1])).use():
+        sys.stdin.read()
+        end_descendants(RUN_SECONDS)

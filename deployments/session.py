@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from prefect.settings import PREFECT_API_URL
 
-from deployments.descendants import RUN_SECONDS, end_descendants, mark_descendants
+from deployments.descendants import guarded_descendants
 from deployments.project import HOME, PREFECT_YAML
 from flows.cli.server import PROJECT, ServerError, prefect_api
 
@@ -41,13 +41,10 @@ def session(command: str) -> Iterator[str]:
         if PREFECT_API_URL.value() is None:
             print("Starting a Prefect server …", flush=True)
         with prefect_api(HOME, PREFECT_PORT) as api:
-            # After the server, which runs send their last words to.
-            mark_descendants()
             _lead_imports_here()
-            try:
+            # After the server, which runs send their last words to.
+            with guarded_descendants(HOME):
                 yield api
-            finally:
-                end_descendants(RUN_SECONDS)
 
 
 def _lead_imports_here() -> None:

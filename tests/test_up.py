@@ -43,11 +43,11 @@ def held(imgur):
     told(imgur, "DELETE", "faults")
 
 
-def start(api, album, deployment="mirror-album/on-demand"):
+def start(api, album, **parameters):
     """Start a run; gives a function that reads it."""
-    made = read(f"{api}/deployments/name/{deployment}")
+    made = read(f"{api}/deployments/name/mirror-album/on-demand")
     address = f"{api}/deployments/{made['id']}/create_flow_run"
-    body = {"parameters": {"album": album}, "state": {"type": "SCHEDULED"}}
+    body = {"parameters": {"album": album, **parameters}, "state": {"type": "SCHEDULED"}}
     run = ask("POST", address, body).raise_for_status().json()
     return lambda: read(f"{api}/flow_runs/{run['id']}")
 
@@ -144,11 +144,21 @@ def test_serve_runs_what_up_deployed(project, imgur):
         assert serve.leaves_nothing()
 
 
-def test_up_runs_what_was_served(project, imgur):
+def test_up_runs_what_was_served_and_leaves_nothing_where_it_is_killed(project, imgur, held):
+    """Neither its server, nor its worker, nor a run with the processes of its cluster."""
     with project.command("up") as up:
         api = up.await_line(ADDRESS)[1]
+        with project.command("ui") as ui:
+            assert f"{ui.await_line('UI is at (.*) - Ctrl-C')[1]}/api" == api
+            ui.send(signal.SIGINT)
+            assert ui.await_end()[0] == 0
         mirrors(api, imgur, project)
         assert choices(nightly(api)) == CHANGED
+
+        run = start(api, held, strategy="dask", workers=2)
+        assert eventually(lambda: images_served(imgur, held)), run()["state"]
+        up.send(signal.SIGKILL)
+        assert up.leaves_nothing(), up.processes()
 
 
 @pytest.mark.parametrize("command", ["serve", "demo"])
