@@ -3,6 +3,7 @@
 Prefect is imported by what a subcommand does, and not for help.
 """
 
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from functools import wraps
@@ -41,7 +42,12 @@ QUIET = Parameter(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the arguments say, and give the exit status: 0, 1 or 2, as for `flows.cli`."""
-    return call(_app().meta, arguments) or 0
+    try:
+        return call(_app().meta, arguments) or 0
+    except KeyboardInterrupt:
+        # While a subcommand still imports Prefect; what it does about Ctrl-C begins after that.
+        print("stopped", file=sys.stderr)
+        return 128 + signal.SIGINT
 
 
 def _app() -> App:

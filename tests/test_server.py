@@ -317,7 +317,7 @@ def test_a_command_that_is_stopped_says_so_last(
 ):
     log = tmp_path / "log"
     with stuck(stalled, strategy, log) as process:
-        assert eventually(lambda: "Beginning subflow run" in log.read_text())
+        assert eventually(lambda: "listed " in log.read_text())
         before = log.read_text()
         process.send_signal(signal.SIGTERM)
         assert process.wait(LONG) == 128 + signal.SIGTERM

@@ -162,7 +162,7 @@ def test_up_runs_what_was_served_and_leaves_nothing_where_it_is_killed(project, 
 
 
 @pytest.mark.parametrize("command", ["serve", "demo"])
-@pytest.mark.parametrize("moment", ["Starting", "server start"])
+@pytest.mark.parametrize("moment", ["Starting", "server_process"])
 def test_one_that_is_stopped_as_it_starts_leaves_nothing(command, moment, project):
     with project.command(command) as started:
         started.await_line("Starting")

@@ -37,6 +37,8 @@ def serve(home: Path, port: int) -> None:
             os.dup2(log, stream)
         # Started before the server: its starter may end at any moment.
         Thread(target=_end_when_unused, args=[files], daemon=True).start()
+        # What its pages ask for the API: by default it would be whoever listens on port 4200.
+        os.environ["PREFECT_API_URL"] = api_url(port)
         sys.argv = ["prefect", "server", "start", "--port", str(port)]
         runpy.run_module("prefect", run_name="__main__")
 

@@ -30,7 +30,9 @@ def signature_of(module: str) -> Callable[..., dict[str, Any]]:
     # Without what validates, which is left to the flow: one place, one sentence.
     types, hints = get_type_hints(stub), get_type_hints(stub, include_extras=True)
     for name, given in inspect.signature(stub).parameters.items():
-        shown = Parameter(show_default=_default(given, hints[name]))
+        # By position, "-" stands for standard input.
+        is_value = given.kind is given.POSITIONAL_OR_KEYWORD and types[name] is str
+        shown = Parameter(show_default=_default(given, hints[name]), allow_leading_hyphen=is_value)
         stub.__annotations__[name] = Annotated[types[name], shown]
     return stub
 

@@ -17,7 +17,14 @@ if TYPE_CHECKING:
 
 __all__ = ["ShardReport"]
 
-_NOT_OF_JOBS = {"work_started", "work_seconds", "work_error", "blurhash", "copied_from"}
+_NOT_OF_JOBS = {
+    "work_started",
+    "work_seconds",
+    "work_error",
+    "blurhash",
+    "perceptual_hash",
+    "copied_from",
+}
 """A job computes nothing from its images, and copies none from one of its folders to another."""
 
 _COLUMNS = {
