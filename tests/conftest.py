@@ -21,13 +21,23 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 LONGEST = (
+    "test_engines",
+    "test_server",
+    "test_retries",
+    "test_worker",
+    "test_up",
+    "test_docs",
+    "test_mirror_albums",
     "test_cases_replaced",
     "test_cases_pictures",
-    "test_worker",
-    "test_engines",
-    "test_browser",
+    "test_install",
+    "test_scale",
     "test_faults",
+    "test_cluster",
+    "test_secrets",
     "test_runners",
+    "test_crash",
+    "test_browser",
 )
 
 

@@ -30,8 +30,9 @@ PICTURE = "img[src^='data:image/']"
 SCROLLED = """selector => {
     const found = document.querySelector(selector)
     found?.scrollIntoView()
-    return found !== null
+    return found && found.getBoundingClientRect().toJSON()
 }"""
+"""Where the first picture is on the page, which then shows it; null while there is none."""
 
 pytestmark = [
     pytest.mark.slow,
@@ -142,8 +143,10 @@ def test_the_comparison_shows_its_chart(ui):
 
     def areas():
         # By the page and of the page: the newer UI draws its elements anew while one is looked at.
-        ui.page.wait_for_function(SCROLLED, arg=PICTURE)
-        colours = pixels(ui.page.screenshot())
+        place = ui.page.wait_for_function(SCROLLED, arg=PICTURE).json_value()
+        # The waterfalls, which follow, have the same colours.
+        clip = {name: place[name] for name in ("x", "y", "width", "height")}
+        colours = pixels(ui.page.screenshot(clip=clip))
         return {part: near(colours, colour) for part, colour in TIMED.items()}
 
     assert eventually(lambda: min(found := areas().values()) > 100 and sum(found) > 2000), areas()
