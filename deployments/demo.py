@@ -6,7 +6,7 @@ import sys
 import httpx
 
 from deployments.project import FOLDER, HOME
-from deployments.session import PREFECT_PORT, stop_on_signals
+from deployments.session import PREFECT_PORT, until_stopped
 from flows.cli.command_line import main
 from flows.cli.server import ServerError, prefect_server
 from flows.compare_strategies import compare_strategies, comparison_text
@@ -41,10 +41,10 @@ def settings(imgur: str) -> dict[str, str]:
 
 def demo() -> int:
     """Compare the four strategies against the stand-in, and say where what they left is."""
-    stop_on_signals()
     print("Starting the stand-in and a Prefect server …", flush=True)
     try:
         with (
+            until_stopped(),
             running(PROFILE, "--time-scale", TIME_SCALE, "--width", WIDTH) as imgur,
             prefect_server(HOME) as api,
         ):

@@ -14,7 +14,7 @@ from pydantic import PrivateAttr
 
 from deployments.deploy import deploy_entry
 from deployments.prefect_yaml import Entry, read_entries
-from deployments.session import session, stop_on_signals
+from deployments.session import session, until_stopped
 from deployments.watch import watch
 from flows.cli.server import ServerError
 
@@ -65,9 +65,8 @@ def serve(entries: Sequence[Entry]) -> None:
 
 def main() -> int:
     """Serve until Ctrl-C, with the Prefect server that is configured or one of its own."""
-    stop_on_signals()
     try:
-        with session("make serve") as api:
+        with until_stopped(), session("make serve") as api:
             entries = read_entries()
             watch()
             print(SERVING.format(ui=api.removesuffix("/api"), api=api), flush=True)

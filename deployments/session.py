@@ -5,6 +5,7 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 from prefect.settings import PREFECT_API_URL
 
@@ -12,20 +13,36 @@ from deployments.descendants import guarded_descendants
 from deployments.project import HOME, PREFECT_YAML
 from flows.cli.server import PROJECT, ServerError, prefect_api
 
-__all__ = ["PREFECT_PORT", "session", "stop_on_signals"]
+__all__ = ["PREFECT_PORT", "session", "until_stopped"]
 
 PREFECT_PORT = 4200
 """Prefect's own, so that bookmarks and PREFECT_API_URL hold over restarts; another if taken."""
 
 
-def stop_on_signals() -> None:
-    """Have Ctrl-C and SIGTERM raise KeyboardInterrupt, from now on.
+@contextmanager
+def until_stopped() -> Iterator[None]:
+    """Have Ctrl-C and SIGTERM raise KeyboardInterrupt in the block.
 
     A shell without job control has what it starts by `&` ignore Ctrl-C. That would be inherited by
     a worker and its runs, which are stopped by it.
+
+    Raises:
+        KeyboardInterrupt: also where a library made another error of it, as pydantic does.
     """
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    told: list[int] = []
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        told.append(number)
+        signal.default_int_handler(number, frame)
+
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    except Exception as error:
+        if not told:
+            raise
+        raise KeyboardInterrupt from error
 
 
 @contextmanager

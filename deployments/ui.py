@@ -8,7 +8,7 @@ import sys
 from threading import Event
 
 from deployments.project import HOME
-from deployments.session import PREFECT_PORT, stop_on_signals
+from deployments.session import PREFECT_PORT, until_stopped
 from flows.cli.server import ServerError, prefect_server
 
 __all__ = ["ui"]
@@ -16,9 +16,8 @@ __all__ = ["ui"]
 
 def ui() -> int:
     """Have the server run until Ctrl-C or SIGTERM; gives the exit status."""
-    stop_on_signals()
     try:
-        with prefect_server(HOME, PREFECT_PORT) as api:
+        with until_stopped(), prefect_server(HOME, PREFECT_PORT) as api:
             print(f"The UI is at {api.removesuffix('/api')} - Ctrl-C stops it.", flush=True)
             Event().wait()
     except ServerError as error:

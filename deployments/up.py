@@ -12,7 +12,7 @@ from prefect.exceptions import PrefectHTTPStatusError
 from prefect.variables import Variable
 
 from deployments.deploy import deploy
-from deployments.session import session, stop_on_signals
+from deployments.session import session, until_stopped
 from deployments.watch import watch
 from deployments.worker import WorkerError, keep_worker
 from flows.cli.command_line import refusal
@@ -34,7 +34,7 @@ def up(albums: Sequence[str] = ()) -> int:
     Albums, if any are given, take the place of those that the nightly run mirrors.
     """
     try:
-        with session("make up") as api:
+        with until_stopped(), session("make up") as api:
             print("Deploying …", flush=True)
             deploy()
             watch()
@@ -58,7 +58,6 @@ def up(albums: Sequence[str] = ()) -> int:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Read the albums, and refuse what names none before anything starts."""
-    stop_on_signals()
     parser = ArgumentParser(prog="python -m deployments.up", description=ABOUT)
     parser.add_argument(
         "albums", nargs="*", metavar="ALBUM", help="what the nightly run mirrors from now on"

@@ -170,5 +170,5 @@ def test_one_that_is_stopped_as_it_starts_leaves_nothing(command, moment, projec
             started.find(moment)
         started.send(signal.SIGTERM)
         _, said = started.await_end()
-        assert "stopped" in said, said
+        assert "stopped" in said, "\n".join(said)
         assert started.leaves_nothing()

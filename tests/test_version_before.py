@@ -232,7 +232,11 @@ def rows_fit(imgur: str, left: Path, job: Path) -> int:
     tables = [pyarrow.parquet.read_table(path) for path in sorted(job.glob("*.parquet"))]
     assert len(tables) == 2
     old, new = (table.schema.remove_metadata() for table in tables)
-    assert list(new) == [*old, pyarrow.field("foreign", pyarrow.bool_())]
+    added = [
+        pyarrow.field("foreign", pyarrow.bool_()),
+        pyarrow.field("album_note", pyarrow.string()),
+    ]
+    assert list(new) == [*old, *added]
     rows = [row for table in tables for row in table.to_pylist()]
     assert [row["row"] for row in rows] == [0, 1, 2, 3, 4, 5, 5, 5, 6, 6, 7]
     kept = [row for row in rows if row["outcome"] != "gone"]
