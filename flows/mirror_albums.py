@@ -69,7 +69,7 @@ def mirror_albums(
             setting IMGUR_DOWNLOADS.
         verify: Read back every stored file, and fetch again what is damaged or missing.
         limit: How many posts of each collection are taken, newest first where its address has no
-            other order; 0 for all, and for 100 of a tag, a subreddit or a search.
+            other order; 0 for all of them, but 100 of a tag, a subreddit or a search.
         work: What each image's task computes from it as well: a thumbnail, in C code that lets go
             of Python's lock; a BlurHash, in Python, which holds it; or nothing.
     """

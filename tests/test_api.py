@@ -864,7 +864,7 @@ def test_with_the_public_id_one_thing_is_asked_at_a_time(api):
 
 
 def test_an_account_is_no_album_and_an_album_no_account(api):
-    with pytest.raises(BadAddress, match="mirror_albums"):
+    with pytest.raises(BadAddress, match="imgur-mirror albums"):
         fetch_album(Address("account", "fan"), access_to(api.url))
     with pytest.raises(BadAddress, match="no collection"):
         fetch_account_albums(ALBUM, access_to(api.url))

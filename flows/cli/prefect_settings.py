@@ -24,6 +24,8 @@ def set_prefect_settings() -> None:
 
     As that file would, this comes before what a Prefect profile says.
     """
+    # Else the first command in a terminal prints Prefect's notice on its usage statistics.
+    os.environ.setdefault("DO_NOT_TRACK", "1")
     if Path("prefect.toml").exists():
         return
     settings = tomllib.loads(PREFECT_TOML.read_text(encoding="utf-8"))
