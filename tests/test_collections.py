@@ -148,7 +148,11 @@ def test_what_imgur_refuses_is_said_in_a_sentence(kind, imgur, downloads, capsys
     assert expected in said
 
 
-def test_credits_that_are_spent_between_two_pages_leave_the_rest(imgur, downloads, capsys):
+def test_credits_that_are_spent_between_two_pages_leave_the_rest(
+    imgur, downloads, capsys, monkeypatch
+):
+    # This process will ask nothing more with that id, until the hour is over.
+    monkeypatch.setenv("IMGUR_CLIENT_ID", "spent")
     collection_of(imgur, "t/spending", [new_image(imgur, bytes=3000) for _ in range(4)], size=2)
     put(imgur, "api-faults", {"path": "gallery/t/spending/time/0", "kind": "limits-spent"})
     asked(imgur)

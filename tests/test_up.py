@@ -140,7 +140,7 @@ def test_serve_runs_what_up_deployed(project, imgur):
         serve.send(signal.SIGINT)
         status, said = serve.await_end()
         assert status == 0
-        assert [line for line in said if not line.startswith("make:")][-1:] == ["stopped"]
+        assert [line for line in said if not line.startswith("make")][-1:] == ["stopped"]
         assert serve.leaves_nothing()
 
 

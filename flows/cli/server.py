@@ -24,7 +24,6 @@ from prefect.context import refresh_global_settings_context
 from prefect.events.worker import EventsWorker
 from prefect.settings import PREFECT_API_URL, get_current_settings
 
-from flows.cli.console import Verbosity, verbosity
 from flows.cli.server_check import ServerError, WrongServer, check_server
 from flows.cli.server_files import ServerFiles, try_lock
 from runners.prefect_internals import send_last_records
@@ -203,9 +202,8 @@ def _join_or_start(
 
 
 def _tell_of_start(files: ServerFiles) -> None:
-    if verbosity.get() is not Verbosity.QUIET:
-        what = "a Prefect server, which takes longest the first time"
-        print(f"Waiting for {what}; its log is {files.log} …", file=sys.stderr, flush=True)
+    what = "a Prefect server, which takes longest the first time"
+    print(f"Waiting for {what}; its log is {files.log} …", file=sys.stderr, flush=True)
 
 
 def _answers(url: str) -> bool:
