@@ -15,7 +15,7 @@ from imgur_mirror.models import Outcome
 from runners import ClusterError, connections_each, task_runner
 from runners.cluster import width
 from tests.support.albums import stored
-from tests.support.imgur import put, told
+from tests.support.imgur import contents, new_album, put, told
 from tests.support.processes import answers, free_port
 from tests.support.waiting import LONG, eventually
 
@@ -94,18 +94,13 @@ def await_workers(address, count):
         asked.wait_for_workers(count, timeout=LONG)
 
 
-def album(imgur, name, count, size=20_000):
-    """Give the digests of the images of a new album by their names."""
-    put(imgur, f"albums/{name}", {"count": count, "bytes": size})
-    return {image["name"]: image["md5"] for image in told(imgur, "GET", f"albums/{name}")}
-
-
 @pytest.mark.usefixtures("prefect_server")
 class TestAnAlbum:
     def test_survives_workers_that_die_and_that_join(
         self, scheduler, imgur, downloads, monkeypatch
     ):
-        wanted = album(imgur, "Cluster", 160)
+        album = new_album(imgur, count=160, bytes=20_000)
+        wanted = contents(imgur, album)
         # The rest waits until the newcomer is there.
         brisk, slow = {"rate": 100_000, "times": 60}, {"rate": 4000}
         put(imgur, "faults/*", [{"kind": "slow", **brisk}, {"kind": "slow", **slow}])
@@ -116,7 +111,7 @@ class TestAnAlbum:
 
             def change():
                 """Once some images are there, one worker dies and another joins."""
-                assert eventually(lambda: len(list((downloads / "Cluster").glob("*.jpg"))) >= 20)
+                assert eventually(lambda: len(list((downloads / album).glob("*.jpg"))) >= 20)
                 kill(doomed)
                 newcomer()
                 await_workers(scheduler, 2)
@@ -124,10 +119,10 @@ class TestAnAlbum:
 
             with ThreadPoolExecutor(1) as meanwhile:
                 changed = meanwhile.submit(change)
-                state = mirror_album("Cluster", "dask", 8, return_state=True)
+                state = mirror_album(album, "dask", 8, return_state=True)
             changed.result()
             assert state.is_completed(), state.message
-            assert stored(downloads / "Cluster") == wanted
+            assert stored(downloads / album) == wanted
             served = [entry["id"] for entry in told(imgur, "GET", "served")]
             mine = {name.partition(".")[0] for name in wanted}
             assert max(served.count(image) for image in mine) <= 2
@@ -142,24 +137,25 @@ class TestAnAlbum:
         self, scheduler, imgur, bucket, monkeypatch
     ):
         """2,000 images go to an object store, over four workers of which two are killed."""
-        wanted = album(imgur, "Remote1", 2000, 3000)
+        album = new_album(imgur, count=2000, bytes=3000)
+        wanted = contents(imgur, album)
         monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", scheduler)
         with ExitStack() as stack, worker_later(scheduler) as newcomer:
             workers = [stack.enter_context(worker(scheduler)) for _ in range(4)]
             await_workers(scheduler, 4)
 
             def change():
-                assert eventually(lambda: len(bucket.all("Remote1/")) >= 500)
+                assert eventually(lambda: len(bucket.all(f"{album}/")) >= 500)
                 kill(workers[0])
                 kill(workers[1])
                 newcomer()
 
             with ThreadPoolExecutor(1) as meanwhile:
                 changed = meanwhile.submit(change)
-                state = mirror_album("Remote1", "dask", 16, return_state=True)
+                state = mirror_album(album, "dask", 16, return_state=True)
             changed.result()
         assert state.is_completed(), state.message
-        assert bucket.images("Remote1") == wanted
+        assert bucket.images(album) == wanted
         counts = told(imgur, "GET", "counts")
         bodies = [counts[name.partition(".")[0]] for name in wanted]
         assert max(bodies) <= 2
@@ -167,7 +163,8 @@ class TestAnAlbum:
         assert sum(bodies) <= 2000 + 2 * 4 * 2
 
     def test_no_more_connections_than_workers(self, scheduler, imgur, downloads, monkeypatch):
-        wanted = album(imgur, "Bounded", 12, 25_000)
+        album = new_album(imgur, count=12, bytes=25_000)
+        wanted = contents(imgur, album)
         monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", scheduler)
         put(imgur, "faults/*", {"kind": "slow", "rate": 50_000})
         with worker(scheduler, threads=2):
@@ -175,11 +172,11 @@ class TestAnAlbum:
             peaks = []
             for workers in (1, 6):
                 told(imgur, "DELETE", "connections")
-                state = mirror_album("Bounded", "dask", workers, f"{downloads}/{workers}")
+                state = mirror_album(album, "dask", workers, f"{downloads}/{workers}")
                 assert state.workers == workers
                 peaks.append(told(imgur, "GET", "connections")["in_flight_peak"])
         told(imgur, "DELETE", "faults")
-        assert stored(downloads / "6" / "Bounded") == wanted
+        assert stored(downloads / "6" / album) == wanted
         # More than one for each of the two threads, where there may be.
         assert peaks[0] == 1
         assert 2 < peaks[1] <= 6
@@ -188,8 +185,7 @@ class TestAnAlbum:
     def test_fails_with_a_sentence_where_nothing_listens(self, imgur, downloads, monkeypatch):
         address = f"tcp://127.0.0.1:{free_port()}"
         monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", address)
-        album(imgur, "Nothing", 2)
-        state = mirror_album("Nothing", "dask", 2, return_state=True)
+        state = mirror_album(new_album(imgur, count=2), "dask", 2, return_state=True)
         assert state.is_failed()
         assert f"no Dask scheduler answers at {address}" in state.message
         assert "mend DASK_SCHEDULER_ADDRESS" in state.message

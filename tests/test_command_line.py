@@ -11,7 +11,7 @@ from flows.mirror_album import mirror_album
 from flows.mirror_albums import mirror_albums
 from imgur_mirror.models import Strategy
 from imgur_mirror.report import mirror_headline
-from tests.support.imgur import contents, fault, new_album, put
+from tests.support.imgur import NO_ALBUM, contents, fault, new_album, put
 from tests.support.processes import python
 
 pytestmark = [pytest.mark.usefixtures("prefect_server"), pytest.mark.slow]
@@ -33,9 +33,9 @@ def test_all_there_is_status_0(strategy, imgur, downloads):
 
 def test_what_went_wrong_is_said_last(imgur, downloads):
     """And not that Prefect's last events are still on their way."""
-    ran = shell("Nothing")
+    ran = shell(NO_ALBUM)
     assert ran.returncode == 1
-    assert ran.stderr.splitlines()[-1].startswith("album Nothing: Imgur has no such thing")
+    assert ran.stderr.splitlines()[-1].startswith(f"album {NO_ALBUM}: Imgur has no such thing")
 
 
 @pytest.mark.parametrize("strategy", Strategy)

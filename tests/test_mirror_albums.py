@@ -21,6 +21,7 @@ from tasks.artifact_key import artifact_key
 from tests.support.albums import manifest, stored
 from tests.support.cases import listing
 from tests.support.imgur import (
+    NO_ALBUM,
     contents,
     fault,
     images_served,
@@ -40,16 +41,16 @@ pytestmark = [pytest.mark.usefixtures("prefect_server"), pytest.mark.slow]
 def test_one_albums_failure_stops_no_other(imgur, downloads):
     first, second = (new_album(imgur, count=2, bytes=3000) for _ in range(2))
 
-    state = mirror_albums([first, "Missing", second], return_state=True)
+    state = mirror_albums([first, NO_ALBUM, second], return_state=True)
 
     assert state.is_failed()
-    assert "Missing" in state.message
+    assert NO_ALBUM in state.message
     for album in (first, second):
         assert stored(downloads / album) == contents(imgur, album)
     rows = json.loads(artifact("albums"))
     assert [(row["album"], row["new"]) for row in rows] == [
         (first, 2),
-        ("Missing", ""),
+        (NO_ALBUM, ""),
         (second, 2),
     ]
 

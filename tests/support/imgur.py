@@ -10,6 +10,7 @@ import requests
 from tests.support.waiting import LONG
 
 __all__ = [
+    "NO_ALBUM",
     "contents",
     "environment",
     "fault",
@@ -20,6 +21,10 @@ __all__ = [
     "served",
     "told",
 ]
+
+
+# An id that no test may put an album under: the stand-in lives as long as the session.
+NO_ALBUM = "Nothing"
 
 
 def environment(imgur: str) -> dict[str, str]:
