@@ -24,7 +24,7 @@ from prefect.context import refresh_global_settings_context
 from prefect.events.worker import EventsWorker
 from prefect.settings import PREFECT_API_URL, get_current_settings
 
-from flows.cli.server_check import ServerError, WrongServer, check_server
+from flows.cli.server_check import ServerError, WrongServer, checked_server
 from flows.cli.server_files import ServerFiles, try_lock
 from runners.prefect_internals import send_last_records
 
@@ -76,8 +76,7 @@ def prefect_api(home: Path | None = None, port: int | None = None) -> Iterator[s
         ServerError: where there is none that can be used.
     """
     if configured := PREFECT_API_URL.value():
-        with _environment(_no_proxy()):
-            check_server(configured)
+        with _environment(_no_proxy()), checked_server(configured):
             yield configured
     else:
         with prefect_server(home or _home(), port) as url:
@@ -103,8 +102,7 @@ def prefect_server(home: Path, port: int | None = None) -> Iterator[str]:
             url = _join_or_start(files, port, started)
             environment = {"PREFECT_HOME": str(files.home), "PREFECT_API_URL": url}
             # Set in the environment: threads and processes do not see a context variable.
-            with _environment(environment | _no_proxy()):
-                check_server(url)
+            with _environment(environment | _no_proxy()), checked_server(url):
                 try:
                     yield url
                 finally:

@@ -1,9 +1,12 @@
 """Whether the Prefect server at an address can be used, and what to mend where it cannot."""
 
-import httpx
-from prefect.client.orchestration import get_client
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
-__all__ = ["ServerError", "WrongServer", "check_server"]
+import httpx
+from prefect.context import SyncClientContext
+
+__all__ = ["ServerError", "WrongServer", "checked_server"]
 
 REFUSED = (401, 403)
 NOT_THERE = range(400, 500)
@@ -24,30 +27,46 @@ class WrongServer(ServerError):
     status = 2
 
 
-def check_server(url: str) -> None:
-    """Ask the configured server for something, as a run will do.
+@contextmanager
+def checked_server(url: str) -> Iterator[None]:
+    """Ask the configured server for something, as a run will do, and keep the client for the run.
+
+    A second client would load all certificates and ask for the server's version again.
 
     Raises:
         WrongServer: where it refuses the password, or the address is not that of an API.
         ServerError: where it does not answer, or with an error of its own.
     """
-    try:
-        # Prefect's client would ask for minutes; whoever types a command wants to know at once.
-        # Nothing secret is sent, and the server's certificate is the client's business.
-        httpx.get(f"{url}/health", timeout=PATIENCE, verify=False)  # noqa: S501 - see above
-        with get_client(sync_client=True) as client:
+    with ExitStack() as stack:
+        try:
+            # Prefect's client would ask for minutes; whoever types a command wants to know at once.
+            # Nothing secret is sent, and the server's certificate is the client's business.
+            httpx.get(f"{url}/health", timeout=PATIENCE, verify=False)  # noqa: S501 - see above
+            client = stack.enter_context(SyncClientContext()).client
             client.read_flows(limit=1)
-    except httpx.HTTPStatusError as error:
-        raise _refusal(url, error.response.status_code) from error
-    except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
-        raise _no_api(url, str(error).rstrip(".")) from error
-    except httpx.TransportError as error:
-        raise ServerError(
-            f"no Prefect server answers at {url} ({error}): start it, or set PREFECT_API_URL to "
-            "one that runs; without PREFECT_API_URL one is started for this run"
-        ) from error
-    except ValueError as error:
-        raise _no_api(url, "it answers with something else") from error
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError, RuntimeError) as error:
+            raise _explained(url, error) from error
+        yield
+
+
+def _explained(url: str, error: BaseException) -> ServerError:
+    match error:
+        case RuntimeError(__cause__=BaseException() as cause):
+            # Prefect's "Failed to reach API", when it asks for the server's version.
+            return _explained(url, cause)
+        case httpx.HTTPStatusError(response=response):
+            return _refusal(url, response.status_code)
+        case httpx.UnsupportedProtocol() | httpx.InvalidURL():
+            return _no_api(url, str(error).rstrip("."))
+        case httpx.TransportError():
+            return ServerError(
+                f"no Prefect server answers at {url} ({error}): start it, or set PREFECT_API_URL "
+                "to one that runs; without PREFECT_API_URL one is started for this run"
+            )
+        case RuntimeError():
+            return WrongServer(f"the Prefect server at {url} does not fit: {error}")
+        case _:
+            return _no_api(url, "it answers with something else")
 
 
 def _refusal(url: str, status: int) -> ServerError:
