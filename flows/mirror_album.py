@@ -7,7 +7,7 @@ from prefect import runtime
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
-from flows.support.advice import choose
+from flows.support.choice import choose
 from flows.support.listing import listing_at
 from flows.support.mirror_flow import Incomplete, mirror_flow
 from flows.support.mirroring import mirror

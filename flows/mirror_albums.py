@@ -14,9 +14,9 @@ from prefect.states import Completed, Failed
 from prefect.variables import Variable
 
 from flows.download_images import downloading
-from flows.support.advice import choose
 from flows.support.album_queue import AlbumQueue
 from flows.support.albums_progress import AlbumsProgress
+from flows.support.choice import choose
 from flows.support.listing import AlbumRun, AlbumStream, Wanted, listing_of
 from flows.support.mirror_flow import EXPECTED, mirror_flow
 from flows.support.mirroring import options_of

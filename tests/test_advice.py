@@ -10,7 +10,8 @@ from prefect.variables import Variable
 from flows.compare_strategies import compare_strategies
 from flows.mirror_album import mirror_album
 from flows.mirror_albums import mirror_albums
-from flows.support.advice import VARIABLE, choose, keep_advice
+from flows.support.advice import VARIABLE, keep_advice
+from flows.support.choice import choose
 from flows.support.parameters import Choice
 from imgur_mirror.compare import Advice, BadAdvice, Point, advise, advise_each, read_advice
 from imgur_mirror.models import Outcome, Strategy, Work
