@@ -1,6 +1,7 @@
 """Large images in pieces: over several connections, and whole or not at all all the same."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from imgur_mirror.models import Image, Outcome, Strategy
 from imgur_mirror.store import album_folder
 from imgur_mirror.store.errors import StoreError
 from imgur_mirror.store.partial_file import SharedFile
-from imgur_mirror.store.range_log import missing
+from imgur_mirror.store.range_log import RangeLog, missing
 from tests.support.albums import manifest, stored
 from tests.support.imgur import contents, new_album, put, served, told
 from tests.support.waiting import LONG
@@ -277,3 +278,22 @@ def test_one_connection_goes_on_with_pieces(large, imgur, downloads):
     mirror_album(album, Strategy.SEQUENTIAL)
     assert bytes_sent(imgur, image) == 5 * MB
     assert stored(downloads / album) == contents(imgur, album)
+
+
+def test_of_all_that_find_the_last_range_there_one_puts_the_whole_together(tmp_path):
+    """Also of those that ask when it is at its place: they would look for what is there no more."""
+    for number in range(100):
+        log = RangeLog(tmp_path / f"{number}.jpg.run.part")
+        log.append({"start": 0, "stop": 8})
+        elected = []
+
+        def finish(start, log=log, elected=elected):
+            if log.elect_finisher(start):
+                elected.append(start)
+                # As the commit of the whole does.
+                log.path.unlink()
+
+        with ThreadPoolExecutor(4) as workers:
+            list(workers.map(finish, range(8)))
+        assert len(elected) == 1
+        assert not log.path.exists()

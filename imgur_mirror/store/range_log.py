@@ -8,6 +8,7 @@ whichever process they come from.
 
 import errno
 import json
+import os
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -72,21 +73,24 @@ class RangeLog:
         return self.version == mine
 
     def elect_finisher(self, start: int) -> bool:
-        """Return whether it is for the worker of this range to put the whole together."""
-        return self._is_first("claim", start)
+        """Return whether it is for the worker of this range to put the whole together.
+
+        Where the log is gone, another worker has: a new one would elect this one as well, which
+        would look for a partial file that has its name by now.
+        """
+        return self._add({"claim": start}, os.O_APPEND) and self._is_first("claim", start)
 
     def invalidate(self, start: int) -> bool:
         """Note that the bytes make no whole, so that no run goes on with them.
 
         Returns whether it is for the worker of this range to fetch the image whole.
         """
+        self.append({"spoilt": start})
         return self._is_first("spoilt", start)
 
     def _is_first(self, word: str, start: int) -> bool:
-        """Note a word, and return whether this range was the first: also if asked after a crash."""
-        self.append({word: start})
-        first = next((line[word] for line in self.lines() if word in line), start)
-        return bool(first == start)
+        """Return whether this range was the first to note a word: also if asked after a crash."""
+        return next((line[word] for line in self.lines() if word in line), None) == start
 
     def append(self, line: dict[str, Any]) -> None:
         """Add a line.
@@ -94,11 +98,25 @@ class RangeLog:
         Raises:
             StoreError: where it does not fit on the disk.
         """
+        self._add(line, os.O_APPEND | os.O_CREAT)
+
+    def _add(self, line: dict[str, Any], flags: int) -> bool:
+        """Add a line; return False where there is no log, and the flags make none."""
         # The newline before it ends a line that a full disk cut short.
         text = b"\n" + json.dumps(line).encode() + b"\n"
-        with os_errors_as_store_errors(self.part), self.path.open("ab", buffering=0) as log:
-            if log.write(text) < len(text):
-                raise OSError(errno.ENOSPC, "a line of the log did not fit")
+        with os_errors_as_store_errors(self.part):
+            try:
+                log = os.open(self.path, os.O_WRONLY | os.O_CLOEXEC | flags, 0o644)
+            except FileNotFoundError:
+                if flags & os.O_CREAT:
+                    raise
+                return False
+            try:
+                if os.write(log, text) < len(text):
+                    raise OSError(errno.ENOSPC, "a line of the log did not fit")
+            finally:
+                os.close(log)
+        return True
 
     def replace(self, etag: str, total: int, done: Iterable[Range]) -> None:
         """Begin the log anew, with what is known of a file that was taken over."""
