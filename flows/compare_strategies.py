@@ -31,7 +31,7 @@ from imgur_mirror.store import album_folder, downloads_root
 from tasks.album import fetch_album
 from tasks.credentials import access
 from tasks.history import earlier_comparisons
-from tasks.publish import publish_comparison
+from tasks.publish_comparison import publish_comparison
 
 __all__ = ["compare_strategies", "comparison_text"]
 

@@ -9,13 +9,6 @@ from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 from prefect.tasks import task
 
-from imgur_mirror.compare import (
-    PAGE,
-    Comparison,
-    comparison_charts,
-    comparison_markdown,
-    comparison_page,
-)
 from imgur_mirror.models import AlbumResult, Mirrored, Outcome
 from imgur_mirror.report import (
     PictureLinks,
@@ -33,19 +26,19 @@ from imgur_mirror.report.near_duplicates import (
     duplicates_markdown,
     near_duplicates,
 )
-from imgur_mirror.report.report_folder import report_file, report_uri, write_report
+from imgur_mirror.report.report_folder import report_file, write_report
 from imgur_mirror.report.waterfall import waterfall
-from imgur_mirror.store import AlbumFolder, StoreError
+from imgur_mirror.store import AlbumFolder
 from imgur_mirror.text import plain
 from tasks.artifact_key import artifact_key
 from tasks.quoted import quoted
 
-__all__ = ["publish_comparison", "publish_mirror", "publish_summary"]
+__all__ = ["create_table", "publish_mirror", "publish_summary"]
 
 MAX_ROWS = 2000
 """Rows of the table of images; with more, the artifact is slow to open."""
 
-WATERFALL, REPORT, COMPARISON = "waterfall.svg", "report.md", "comparison.md"
+WATERFALL, REPORT = "waterfall.svg", "report.md"
 """The names of the report files, which are siblings of the contact sheet."""
 
 T = TypeVar("T")
@@ -67,15 +60,16 @@ def _publish_mirror(mirrored: Mirrored, folder: AlbumFolder, album: str) -> None
     with ThreadPoolExecutor(1) as pool:
         sheet = pool.submit(contact_sheet, mirrored, folder)
         rows = image_rows(mirrored, MAX_ROWS)
-        _create_table(rows, f"images-{key}", mirror_headline(mirrored))
+        create_table(rows, f"images-{key}", mirror_headline(mirrored))
         svg = _or_warning("waterfall", lambda: _draw_waterfall(mirrored, folder))
+        _publish_report(mirrored, key, svg)
     _or_warning("contact sheet", lambda: _publish_sheet(sheet.result(), key, album))
     _or_warning("report of near duplicates", lambda: _publish_duplicates(mirrored, folder, key))
-    _publish_report(mirrored, key, svg)
     _or_warning("report beside the mirror", lambda: _write_report(mirrored, folder, svg))
 
 
-def _create_table(rows: Iterable[Row], key: str, description: str) -> None:
+def create_table(rows: Iterable[Row], key: str, description: str) -> None:
+    """Create an artifact that is a table, with the columns of its rows."""
     table = [dict(row) for row in rows]
     create_table_artifact(table, key=key, description=description)
 
@@ -135,44 +129,6 @@ def _or_warning(what: str, make: Callable[[], T]) -> T | None:
         return None
 
 
-def publish_comparison(found: Comparison, folder: AlbumFolder) -> None:
-    """Publish a comparison: tables with a row for each strategy, and a report with charts.
-
-    The report, its charts and the page become report files of that folder too.
-    """
-    _publish_comparison(quoted(found), folder)
-
-
-@task(name="publish-comparison", task_run_name="publish comparison", cache_policy=NO_CACHE)
-def _publish_comparison(found: Comparison, folder: AlbumFolder) -> None:
-    key = artifact_key(folder.name)
-    charts = comparison_charts(found)
-    uris = {name: data_uri(svg) for name, svg in charts.items()}
-    for name, rows in (("strategies", found.rows), ("workers", found.sweep)):
-        if rows:
-            _create_table(rows, f"{name}-{key}", found.headline)
-    page = _write_comparison(found, folder, charts)
-    markdown = comparison_markdown(found, uris.__getitem__, page)
-    create_markdown_artifact(markdown, key=f"comparison-{key}", description=found.headline)
-
-
-def _write_comparison(found: Comparison, folder: AlbumFolder, charts: dict[str, str]) -> str:
-    """Write the report files, and give the URI of the page; an empty one if they can't be."""
-    texts = {
-        COMPARISON: comparison_markdown(found, str, PAGE),
-        PAGE: comparison_page(found),
-    }
-    try:
-        for name, text in (charts | texts).items():
-            write_report(folder, name, text)
-    except StoreError as error:
-        # The figures are in the artifacts, and stay there if the disk is full.
-        get_run_logger().warning("the comparison has no files beside the mirror: %s", error)
-        return ""
-    get_run_logger().info("the comparison as one page: %s", report_file(folder, PAGE))
-    return report_uri(folder, PAGE)
-
-
 def publish_summary(results: Sequence[AlbumResult]) -> None:
     """Publish the outcome of several albums: a table with a row for each."""
     _publish_summary(quoted(results))
@@ -180,4 +136,4 @@ def publish_summary(results: Sequence[AlbumResult]) -> None:
 
 @task(name="publish-summary", task_run_name="publish summary", cache_policy=NO_CACHE)
 def _publish_summary(results: Sequence[AlbumResult]) -> None:
-    _create_table(summary_rows(results), "albums", summary_headline(results))
+    create_table(summary_rows(results), "albums", summary_headline(results))
