@@ -112,8 +112,26 @@ def test_the_rule_is_wrong_where_processes_start_for_too_long():
     )
 
 
-def test_the_rule_is_wrong_where_processes_wait_better():
-    text = said(point("threads", 10, 1.0), point("dask", 6, 1.1), cores=8)
+def test_what_the_lock_bounds_is_work_for_the_processor():
+    """Also where one image after another mostly waits: many at once fill the one core."""
+    one_by_one = point("sequential", 20, 0.1, workers=1, working=0.7)
+    quicker = said(one_by_one, point("threads", 10, 1.0), point("dask", 6, 1.4), cores=8)
+    assert "processes for work for the processor, holds: threads takes 1.7 × as long" in quicker
+    slower = said(one_by_one, point("threads", 1, 0.95), point("dask", 1.4, 1.2, startup=0.6))
+    assert "The interpreter's lock bounds threads" in slower
+    assert (
+        "processes for work for the processor, is wrong here: dask takes 1.4 × as long as threads, "
+        "since the processes take 0.60 s to start"
+    ) in slower
+
+
+def test_what_waits_with_many_workers_is_work_that_waits():
+    text = said(
+        point("sequential", 3, 0.6, workers=1, working=2),
+        point("threads", 10, 0.3, working=2),
+        point("dask", 6, 0.3, working=2),
+        cores=8,
+    )
     assert "threads for work that waits, is wrong here: threads takes 1.7 × as long as dask" in text
 
 

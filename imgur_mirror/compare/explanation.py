@@ -148,7 +148,7 @@ def _rule(points: Sequence[Point], cores: int) -> Iterator[str]:
     if processes is None or not in_one:
         return
     one = min(in_one, key=lambda point: point.total)
-    computes = _computes(points)
+    computes = _computes(points, bound(one, cores))
     kind = "work for the processor" if computes else "work that waits"
     rule = "processes" if computes else "threads"
     expected, other = (processes, one) if computes else (one, processes)
@@ -185,11 +185,17 @@ def _why(expected: Point, better: Point) -> str:
     return ""
 
 
-def _computes(points: Sequence[Point]) -> bool:
-    """Say whether images take the processor longer than the network, told by the least crowded.
+def _computes(points: Sequence[Point], bounding: Bound | None) -> bool:
+    """Say whether this is work for the processor, given what bounds the best single process.
 
-    One after another, no image waits for another's turn.
+    Where that does not tell, the least crowded does, by whether images take the processor longer
+    than the network: one after another, no image waits for another's turn.
     """
+    match bounding:
+        case Bound.LOCK | Bound.CORES:
+            return True
+        case Bound.NETWORK:
+            return False
     least = min(points, key=lambda point: (point.workers, list(Strategy).index(point.strategy)))
     return least.working > BY_PROCESSOR * (least.working + least.download)
 
