@@ -14,13 +14,17 @@ from benchmarks.report import KEPT
 from benchmarks.runners import runners
 from benchmarks.suite import Suite
 from benchmarks.tools import TOOLS, installed
+from benchmarks.work import work
 
 __all__ = ["main"]
 
 SUITE = Suite(
     "python -m benchmarks.bench",
     __doc__,
-    {section.__name__: section for section in (article, link, raw, many, runners, imports, costs)},
+    {
+        section.__name__: section
+        for section in (article, link, raw, many, runners, imports, costs, work)
+    },
     KEPT,
     "\n".join(f"  {tool.name:<12}{tool.install}" for tool in TOOLS.values())
     + "\n  nginx       apt install nginx-light   (serves `raw` and `many`)",

@@ -5,7 +5,7 @@ from pathlib import Path
 from benchmarks.measuring import Contender, Run, child
 from benchmarks.sources import Source
 from benchmarks.tools import Tool, installed
-from imgur_mirror.models import Strategy
+from imgur_mirror.models import Strategy, Work
 
 __all__ = ["naive", "ours", "tool", "tools"]
 
@@ -44,12 +44,14 @@ def tools(source: Source, workers: int, *, left_out: str = "") -> dict[str, Cont
     }
 
 
-def ours(what: str, source: Source, strategy: Strategy, workers: int) -> Contender:
-    """The whole flow (`mirror`), or its downloads alone (`downloads`)."""
+def ours(
+    what: str, source: Source, strategy: Strategy, workers: int, work: Work = Work.NONE
+) -> Contender:
+    """The whole flow (`mirror`), its downloads alone (`downloads`), or with `work`."""
 
     def run(folder: Path) -> Run:
         with source.configured():
-            ran = child("benchmarks.ours", what, source.album, folder, strategy, workers)
+            ran = child("benchmarks.ours", what, source.album, folder, strategy, workers, work)
         source.check(folder / source.album, f"{what} under {strategy}")
         return ran
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from prefect import flow
 
@@ -19,10 +20,12 @@ from flows.download_images import download_images
 from flows.mirror_album import mirror_album
 from flows.support.heartbeat import own_heartbeats
 from flows.support.parameters import Choice
+from flows.support.usage import metering
 from imgur_mirror.api import parse_address
 from imgur_mirror.api.client import fetch_album
+from imgur_mirror.compare import parts
 from imgur_mirror.download.plan import Splitting, plan
-from imgur_mirror.models import Download, Strategy
+from imgur_mirror.models import Download, Mirrored, Strategy, Work
 from imgur_mirror.settings import read_settings
 from imgur_mirror.store import album_folder
 
@@ -37,6 +40,7 @@ class Call:
     folder: Path
     strategy: Strategy
     workers: int
+    work: Work
 
 
 def mirror(call: Call) -> dict[str, float]:
@@ -45,6 +49,25 @@ def mirror(call: Call) -> dict[str, float]:
     mirrored = mirror_album(call.album, Choice(call.strategy), call.workers, str(call.folder))
     seconds = time.perf_counter() - began
     return {"seconds": seconds, "download": mirrored.timings.download}  # type: ignore[union-attr]  # raises unless Completed
+
+
+def work(call: Call) -> dict[str, float]:
+    """Give the parts of a run as a comparison tells them: all but what is published."""
+    with metering() as meter:
+        mirrored = cast(
+            Mirrored,
+            mirror_album(
+                call.album, Choice(call.strategy), call.workers, str(call.folder), work=call.work
+            ),
+        )
+        used, told = meter.usage(mirrored.timings), parts(mirrored)
+    return {
+        "seconds": told.total,
+        "start-up": told.startup,
+        "download": told.download,
+        "work": told.work,
+        "cores": used.processor_seconds / told.total,
+    }
 
 
 @flow(name="benchmark", validate_parameters=False)
@@ -68,7 +91,11 @@ def _wire(rows: tuple[Download, ...]) -> float:
     return max(finished) - min(started)
 
 
-WHAT: dict[str, Callable[[Call], dict[str, float]]] = {"mirror": mirror, "downloads": downloads}
+WHAT: dict[str, Callable[[Call], dict[str, float]]] = {
+    "mirror": mirror,
+    "downloads": downloads,
+    "work": work,
+}
 
 
 def _main() -> None:
@@ -78,6 +105,7 @@ def _main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("strategy", type=Strategy)
     parser.add_argument("workers", type=int)
+    parser.add_argument("work", type=Work, nargs="?", default=Work.NONE)
     flags = vars(parser.parse_args())
     with own_heartbeats():
         figures = WHAT[flags.pop("what")](Call(**flags))

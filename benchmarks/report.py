@@ -87,6 +87,8 @@ COUNTED = ("fetched", "fetched twice", "task runs", "lost", "database is locked"
 def _more(name: str, value: float) -> str:
     if name in COUNTED:
         return f"{value:,.0f}"
+    if name == "cores":
+        return f"{value:.2f}"
     return f"{value / (1 << 20):.0f} MiB" if name.endswith("memory") else _seconds(value)
 
 

@@ -154,11 +154,14 @@ def of_standin(
         yield with_album(address, album, sizes)
 
 
-def with_album(address: str, album: str, sizes: Sequence[int] = ()) -> Source:
-    """An album of the stand-in at an address, of images of these sizes where they are given."""
+def with_album(address: str, album: str, sizes: Sequence[int] = (), width: int = 0) -> Source:
+    """An album of the stand-in at an address, of images of these sizes where they are given.
+
+    They are `width` pixels across; 0 for what surely fits.
+    """
     channel = f"{address}/_/albums/{album}"
     if sizes:
-        _ask(channel, {"bytes": list(sizes), "count": len(sizes)})
+        _ask(channel, {"bytes": list(sizes), "count": len(sizes), "width": width})
     return Source(address, album, {row["name"]: row["bytes"] for row in _ask(channel)})
 
 

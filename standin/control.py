@@ -2,7 +2,7 @@
 
 | request | body or answer |
 |---|---|
-| PUT albums/ID | count, bytes (or a list), kinds, title, account, add, and what the API lists just so: images (all of them), listed (fields of the album, such as images_count); answers with GET's |
+| PUT albums/ID | count, bytes (or a list), width in pixels, kinds, title, account, add, and what the API lists just so: images (all of them), listed (fields of the album, such as images_count); answers with GET's |
 | GET, DELETE albums/ID | its images: id, name, bytes, kind, md5 |
 | PUT, GET, DELETE images/ID | one image outside of any album: bytes, kind |
 | PUT, DELETE collections/PATH | what a collection lists (see `collections` for the paths): posts (ids, or entries just so), newest first, size of a page, repeats from one page to the next |
@@ -68,7 +68,8 @@ class Control:
         sizes = body.get("bytes", 20_000)
         if isinstance(sizes, int):
             sizes = [sizes] * (1 if count is None else count)
-        shown = kept + items(name, sizes[:count], body.get("kinds", ["jpg"]), len(kept))
+        kinds, width = body.get("kinds", ["jpg"]), body.get("width", 0)
+        shown = kept + items(name, sizes[:count], kinds, len(kept), width)
         for kind, size in {(item.picture.kind, item.picture.size) for item in shown}:
             _check(kind, size, shown)
         album = replace(old, items=shown) if old and kept else Album(id=name, items=shown)

@@ -9,6 +9,7 @@ import pytest
 
 from benchmarks.article import at_full_scale
 from benchmarks.bench import SUITE
+from benchmarks.contenders import ours
 from benchmarks.guides import filled
 from benchmarks.measuring import (
     BenchmarkError,
@@ -24,6 +25,8 @@ from benchmarks.naive import WAYS
 from benchmarks.report import Results, markdown, read, text, write
 from benchmarks.sources import limit, of_standin
 from benchmarks.tools import TOOLS, installed
+from benchmarks.work import FAST, SLOW, targets, trial
+from imgur_mirror.models import Strategy, Work
 from standin.network import Profile
 from tests.support.albums import stored
 from tests.support.imgur import contents
@@ -201,6 +204,29 @@ def test_a_quick_run_ends_well_and_keeps_its_results(tmp_path):
         "mirror_album, async(32)",
     }
     assert "the limit" in done.stdout
+
+
+def test_a_run_with_work_tells_its_parts(source, tmp_path):
+    ran = ours("work", source, Strategy.THREADS, 2, Work.BLURHASH)(tmp_path)
+
+    assert ran.seconds == pytest.approx(
+        sum(ran.more[part] for part in ("start-up", "download", "work"))
+    )
+    assert ran.more["work"] > 0
+    assert ran.more["cores"] > 0
+
+
+def test_work_is_held_against_who_should_be_slower():
+    seconds = {(Work.BLURHASH, Strategy.DASK): 5, (Work.THUMBNAIL, Strategy.THREADS): 4}
+    rows = {
+        name: Row(name, (Run(seconds.get((each, strategy), 10)),))
+        for network in (SLOW, FAST)
+        for each in Work
+        for strategy in Strategy
+        for name in [trial(network, each, strategy)]
+    }
+
+    assert [target.measured for target in targets(rows)] == [0.5, 0.4] * 2
 
 
 def test_help_says_how_to_install_the_tools():

@@ -1,0 +1,84 @@
+"""Which concurrency for which work: strategies and works on the article's album, side by side.
+
+On the article's network, at its times x `--time-scale`; and with ten times as many pictures on one
+that is as quick as loopback gets, where the processor is what there is to share.
+"""
+
+from collections.abc import Iterator, Mapping
+from urllib.request import urlopen
+
+from benchmarks.contenders import ours
+from benchmarks.measuring import Contender, Options, Row, Section, Target, in_turns
+from benchmarks.sources import Source, of_standin, with_album
+from imgur_mirror.models import Strategy, Work
+from standin.network import profile
+
+__all__ = ["FAST", "SLOW", "targets", "trial", "work"]
+
+WORKERS = 2
+WIDTH = 1152
+"""Pixels across: the pictures then have a megapixel."""
+
+TIMES = 10
+"""How many times as many pictures come over the quick network."""
+
+QUICK = 3
+"""Pictures of a quick run."""
+
+SLOW, FAST = "slow network", "quick network"
+
+
+def work(options: Options) -> Section:
+    """Measure each strategy with each work, on both networks."""
+    sizes = profile("article").sizes
+    few, many = (sizes[:QUICK],) * 2 if options.quick else (sizes, sizes * TIMES)
+    scale = options.time_scale / 10 if options.quick else options.time_scale
+    with (
+        of_standin("article", "--time-scale", str(scale)) as slow,
+        of_standin("fast") as fast,
+    ):
+        sources = {
+            SLOW: with_album(slow.address, "Works01", few, WIDTH),
+            FAST: with_album(fast.address, "Works02", many, WIDTH),
+        }
+        _have_drawn(sources[FAST])
+        rows = in_turns(dict(_contenders(sources)), options.rounds, options.ground)
+    return Section(
+        title=f"work: {len(few)} pictures at the article's times × {scale:g}; {len(many)} at once",
+        rows=tuple(rows.values()),
+        shown=("start-up", "download", "work", "cores"),
+        targets=tuple(targets(rows)),
+        notes=("seconds are until the last file and its work, with the start-up",),
+    )
+
+
+def _have_drawn(source: Source) -> None:
+    """Have the stand-in draw its pictures, and keep them, before anything is measured."""
+    for link in source.links:
+        with urlopen(link) as answer:  # noqa: S310 - loopback
+            answer.read()
+
+
+def _contenders(sources: Mapping[str, Source]) -> Iterator[tuple[str, Contender]]:
+    for network, source in sources.items():
+        for each in Work:
+            for strategy in Strategy:
+                yield trial(network, each, strategy), ours("work", source, strategy, WORKERS, each)
+
+
+def trial(network: str, each: Work, strategy: Strategy) -> str:
+    """Name a contender."""
+    workers = 1 if strategy is Strategy.SEQUENTIAL else WORKERS
+    return f"{network}, {each}, {strategy}({workers})"
+
+
+def targets(rows: Mapping[str, Row]) -> Iterator[Target]:
+    """Say what the rows, which are by their contenders' names, must reach."""
+    for network in (SLOW, FAST):
+        for each, quicker, slower in (
+            (Work.BLURHASH, Strategy.DASK, Strategy.THREADS),
+            (Work.THUMBNAIL, Strategy.THREADS, Strategy.SEQUENTIAL),
+        ):
+            seconds = [rows[trial(network, each, one)].figure() for one in (quicker, slower)]
+            what = f"work: {network}, {each}: {quicker} / {slower}"
+            yield Target(what, seconds[0] / seconds[1], 0.65)
