@@ -78,7 +78,7 @@ class RangeLog:
         Where the log is gone, another worker has: a new one would elect this one as well, which
         would look for a partial file that has its name by now.
         """
-        return self._add({"claim": start}, os.O_APPEND) and self._is_first("claim", start)
+        return self._add({"claim": start}, create=False) and self._is_first("claim", start)
 
     def invalidate(self, start: int) -> bool:
         """Note that the bytes make no whole, so that no run goes on with them.
@@ -98,24 +98,23 @@ class RangeLog:
         Raises:
             StoreError: where it does not fit on the disk.
         """
-        self._add(line, os.O_APPEND | os.O_CREAT)
+        self._add(line, create=True)
 
-    def _add(self, line: dict[str, Any], flags: int) -> bool:
-        """Add a line; return False where there is no log, and the flags make none."""
+    def _add(self, line: dict[str, Any], *, create: bool) -> bool:
+        """Add a line; return False where there is no log, and none is to be made."""
         # The newline before it ends a line that a full disk cut short.
         text = b"\n" + json.dumps(line).encode() + b"\n"
         with os_errors_as_store_errors(self.part):
+            flags = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | (os.O_CREAT if create else 0)
             try:
-                log = os.open(self.path, os.O_WRONLY | os.O_CLOEXEC | flags, 0o644)
+                descriptor = os.open(self.path, flags, 0o644)
             except FileNotFoundError:
-                if flags & os.O_CREAT:
+                if create:
                     raise
                 return False
-            try:
-                if os.write(log, text) < len(text):
+            with os.fdopen(descriptor, "ab", buffering=0) as log:
+                if log.write(text) < len(text):
                     raise OSError(errno.ENOSPC, "a line of the log did not fit")
-            finally:
-                os.close(log)
         return True
 
     def replace(self, etag: str, total: int, done: Iterable[Range]) -> None:
