@@ -1,5 +1,6 @@
 """The advice that comparisons leave in Prefect."""
 
+from dataclasses import replace
 from functools import lru_cache
 
 from prefect import runtime
@@ -8,6 +9,7 @@ from prefect.variables import Variable
 
 from imgur_mirror.compare import Advice, BadAdvice, advice_for, read_advice
 from imgur_mirror.models import Work
+from imgur_mirror.text import printable
 
 __all__ = ["VARIABLE", "BadAdvice", "keep_advice", "stored_advice"]
 
@@ -19,10 +21,13 @@ MAX_REASON_LENGTH = 1_000
 def stored_advice(work: Work) -> Advice | None:
     """Read what the last comparison of that work advised; None where there was none.
 
+    Its reason can be printed, whatever was edited by hand.
+
     Raises:
         BadAdvice: where the Variable cannot be read, edited by hand perhaps.
     """
-    return advice_for(work, _advice_in(_variable()))
+    advice = advice_for(work, _advice_in(_variable()))
+    return advice and replace(advice, why=printable(advice.why, MAX_REASON_LENGTH))
 
 
 def _advice_in(value: object) -> tuple[Advice, ...]:

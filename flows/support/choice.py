@@ -14,9 +14,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Chosen", "choose"]
 
-MAX_REASON_LENGTH = 1_000
-"""Characters."""
-
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
@@ -83,4 +80,4 @@ def _as_advised(advice: "Advice", workers: int) -> Chosen:
     by = f" by the comparison of {printable(advice.album, 40)}" if advice.album else ""
     more = f", with {advice.workers}" if used < advice.workers else ""
     note = f"auto: {advice.strategy} with {counted(used, 'worker')} (advised{on}{by}{more})"
-    return Chosen(advice.strategy, used, note, printable(advice.why, MAX_REASON_LENGTH))
+    return Chosen(advice.strategy, used, note, advice.why)
