@@ -46,20 +46,14 @@ class Call:
 def mirror(call: Call) -> dict[str, float]:
     """Time the whole flow."""
     began = time.perf_counter()
-    mirrored = mirror_album(call.album, Choice(call.strategy), call.workers, str(call.folder))
-    seconds = time.perf_counter() - began
-    return {"seconds": seconds, "download": mirrored.timings.download}  # type: ignore[union-attr]  # raises unless Completed
+    mirrored = _mirrored(call)
+    return {"seconds": time.perf_counter() - began, "download": mirrored.timings.download}
 
 
 def work(call: Call) -> dict[str, float]:
     """Give the parts of a run as a comparison tells them: all but what is published."""
     with metering() as meter:
-        mirrored = cast(
-            Mirrored,
-            mirror_album(
-                call.album, Choice(call.strategy), call.workers, str(call.folder), work=call.work
-            ),
-        )
+        mirrored = _mirrored(call)
         used, told = meter.usage(mirrored.timings), parts(mirrored)
     return {
         "seconds": told.total,
@@ -68,6 +62,12 @@ def work(call: Call) -> dict[str, float]:
         "work": told.work,
         "cores": used.processor_seconds / told.total,
     }
+
+
+def _mirrored(call: Call) -> Mirrored:
+    strategy, folder = Choice(call.strategy), str(call.folder)
+    # It raises unless the run is Completed.
+    return cast(Mirrored, mirror_album(call.album, strategy, call.workers, folder, work=call.work))
 
 
 @flow(name="benchmark", validate_parameters=False)
@@ -105,7 +105,7 @@ def _main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("strategy", type=Strategy)
     parser.add_argument("workers", type=int)
-    parser.add_argument("work", type=Work, nargs="?", default=Work.NONE)
+    parser.add_argument("work", type=Work)
     flags = vars(parser.parse_args())
     with own_heartbeats():
         figures = WHAT[flags.pop("what")](Call(**flags))

@@ -11,19 +11,16 @@ from benchmarks.contenders import ours
 from benchmarks.measuring import Contender, Options, Row, Section, Target, in_turns
 from benchmarks.sources import Source, of_standin, with_album
 from imgur_mirror.models import Strategy, Work
-from standin.network import profile
+from standin.network import MEGAPIXEL_WIDTH, profile
 
 __all__ = ["FAST", "SLOW", "targets", "trial", "work"]
 
 WORKERS = 2
-WIDTH = 1152
-"""Pixels across: the pictures then have a megapixel."""
-
 TIMES = 10
 """How many times as many pictures come over the quick network."""
 
 QUICK = 3
-"""Pictures of a quick run."""
+"""Pictures over the quick network, in a quick run."""
 
 SLOW, FAST = "slow network", "quick network"
 
@@ -31,20 +28,19 @@ SLOW, FAST = "slow network", "quick network"
 def work(options: Options) -> Section:
     """Measure each strategy with each work, on both networks."""
     sizes = profile("article").sizes
-    few, many = (sizes[:QUICK],) * 2 if options.quick else (sizes, sizes * TIMES)
+    many = sizes[:QUICK] if options.quick else sizes * TIMES
     scale = options.time_scale / 10 if options.quick else options.time_scale
     with (
-        of_standin("article", "--time-scale", str(scale)) as slow,
+        of_standin("article", "--time-scale", str(scale), "--width", str(MEGAPIXEL_WIDTH)) as slow,
         of_standin("fast") as fast,
     ):
-        sources = {
-            SLOW: with_album(slow.address, "Works01", few, WIDTH),
-            FAST: with_album(fast.address, "Works02", many, WIDTH),
-        }
-        _have_drawn(sources[FAST])
-        rows = in_turns(dict(_contenders(sources)), options.rounds, options.ground)
+        added = with_album(fast.address, "Works01", many, MEGAPIXEL_WIDTH)
+        _have_drawn(added)
+        rows = in_turns(
+            dict(_contenders({SLOW: slow, FAST: added})), options.rounds, options.ground
+        )
     return Section(
-        title=f"work: {len(few)} pictures at the article's times × {scale:g}; {len(many)} at once",
+        title=f"work: {len(sizes)} pictures, times × {scale:g}; {len(many)} on the quick network",
         rows=tuple(rows.values()),
         shown=("start-up", "download", "work", "cores"),
         targets=tuple(targets(rows)),
@@ -53,7 +49,10 @@ def work(options: Options) -> Section:
 
 
 def _have_drawn(source: Source) -> None:
-    """Have the stand-in draw its pictures, and keep them, before anything is measured."""
+    """Have the stand-in draw and keep these pictures before anything is measured.
+
+    Those of its profile it draws as it starts.
+    """
     for link in source.links:
         with urlopen(link) as answer:  # noqa: S310 - loopback
             answer.read()

@@ -10,6 +10,7 @@ from deployments.session import PREFECT_PORT, until_stopped
 from flows.cli.command_line import main
 from flows.cli.server import ServerError, prefect_server
 from flows.compare_strategies import compare_strategies, comparison_text
+from standin.network import MEGAPIXEL_WIDTH
 from standin.process import running
 
 __all__ = ["ALBUM", "PROFILE", "TIME_SCALE", "demo", "latest_artifact", "settings"]
@@ -17,8 +18,6 @@ __all__ = ["ALBUM", "PROFILE", "TIME_SCALE", "demo", "latest_artifact", "setting
 ALBUM = "PdA9Amq"
 PROFILE = "article"
 TIME_SCALE = "0.2"
-WIDTH = "1152"
-"""Pixels across of the stand-in's pictures, which then have a megapixel."""
 DOWNLOADS = FOLDER / "downloads" / "demo"
 STOPPED = 130
 
@@ -45,7 +44,7 @@ def demo() -> int:
     try:
         with (
             until_stopped(),
-            running(PROFILE, "--time-scale", TIME_SCALE, "--width", WIDTH) as imgur,
+            running(PROFILE, "--time-scale", TIME_SCALE, "--width", str(MEGAPIXEL_WIDTH)) as imgur,
             prefect_server(HOME) as api,
         ):
             os.environ |= settings(imgur)

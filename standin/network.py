@@ -19,6 +19,10 @@ class BadProfile(ValueError):
     """There is no such profile, or its file cannot be used."""
 
 
+MEGAPIXEL_WIDTH = 1152
+"""Pixels across of the stand-in's pictures that have a megapixel."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
     """Delays in seconds, rates in bytes a second (None: unbounded), and the album to serve.
