@@ -166,6 +166,24 @@ def test_a_job_that_was_killed_goes_on(strategy, downloads, tmp_path, prefect_se
             assert contents(imgur, album)[row["name"]] == row["md5"]
 
 
+def test_what_a_kill_left_around_a_report_is_removed(imgur, downloads, tmp_path):
+    """Killed as a file of the job was replaced, and between a report and the end of its shard."""
+    source = listed(tmp_path, links(imgur, new_album(imgur, count=4, bytes=3000)))
+    mirror_many(source, shard_size=2)
+    job = downloads / "_many" / "links"
+    for draft in (".000001.parquet.0a1b2c3d", ".job.json.0a1b2c3d"):
+        (job / draft).write_bytes(b"half")
+    (job / "000000" / ".run-shard").mkdir()
+    (job / "000000" / ".run-shard" / "00000.jsonl").touch()
+    kept = job / ".of-somebody-else"
+    kept.touch()
+
+    result = mirror_many(source, shard_size=2)
+
+    assert result.tally.downloaded + result.tally.unchanged == 4
+    assert at_work(downloads) == [kept.name]
+
+
 def status(*arguments):
     try:
         return main(mirror_many, described, arguments)

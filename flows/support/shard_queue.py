@@ -90,6 +90,7 @@ class ShardQueue:
             finished = self._tally_of_earlier_run(shard)
             if finished is not None:
                 self._tally += finished
+                self.job.remove_state(shard)
             else:
                 self._wait_until_at_most(self.most - 1)
                 self._start(shard)

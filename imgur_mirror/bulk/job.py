@@ -29,7 +29,7 @@ from imgur_mirror.store import (
     downloads_root,
     os_errors_as_store_errors,
 )
-from imgur_mirror.store.fs import try_lock
+from imgur_mirror.store.fs import remove_drafts, try_lock
 
 __all__ = ["Job", "JobOptions", "job_name", "open_job"]
 
@@ -104,6 +104,13 @@ class Job:
             self.file("").storage.delete([f"{self.name}/{name}" for name in left])
         return len(left)
 
+    def remove_state(self, shard: Shard) -> None:
+        """Forget the run of a finished shard, which was killed after it had written its report."""
+        folder = self.shard_folder(shard)
+        # That of a store elsewhere is in scratch, where what is old is removed by itself.
+        if folder.capabilities.local:
+            folder.run_state.remove()
+
     def shard_folder(self, shard: Shard) -> AlbumFolder:
         """Give the folder with the shard's images."""
         folder = album_folder(self.downloads, f"{JOBS}/{self.name}/{shard}")
@@ -157,6 +164,8 @@ def _locked(folder: AlbumFolder) -> Iterator[None]:
                 f"another run is at work on {folder.uri}: wait for its end, or choose another "
                 "name for this job"
             )
+        with os_errors_as_store_errors(folder.local_dir):
+            remove_drafts(folder.local_dir)
         yield
     finally:
         os.close(lock)

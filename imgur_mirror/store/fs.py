@@ -3,6 +3,7 @@
 import fcntl
 import hashlib
 import os
+import re
 import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -13,10 +14,15 @@ __all__ = [
     "is_free",
     "locked",
     "md5",
+    "remove_drafts",
     "sync_folder",
     "try_lock",
     "write_whole",
 ]
+
+
+_DRAFT = re.compile(r"\..+\.[0-9a-f]{8}")
+"""The name that `write_whole` gives a file until it is whole."""
 
 
 def md5(content: bytes = b"") -> "hashlib._Hash":
@@ -36,6 +42,13 @@ def write_whole(path: Path, blocks: Iterable[bytes]) -> None:
     finally:
         draft.unlink(missing_ok=True)
     sync_folder(path.parent)
+
+
+def remove_drafts(folder: Path) -> None:
+    """Remove what `write_whole` left where it was killed; nobody else may be writing there."""
+    for path in folder.iterdir():
+        if _DRAFT.fullmatch(path.name):
+            path.unlink()
 
 
 def sync_folder(path: Path) -> None:
