@@ -95,9 +95,10 @@ def test_pictures_that_are_missing_or_short_are_no_result(tmp_path):
 
 PARENT = """
 import subprocess, sys, time
-filled = bytearray(200_000_000)
 child = subprocess.Popen([sys.executable, "-c", "b = bytearray(90_000_000); input()"],
                          stdin=subprocess.PIPE)
+# Only now: between its fork and its exec a child has all the memory of its parent.
+filled = bytearray(200_000_000)
 print("ready", flush=True)
 child.wait()
 """
