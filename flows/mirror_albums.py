@@ -24,10 +24,12 @@ from flows.support.parameters import AlbumAddress, Choice, Limit, Workers
 from flows.support.progress import ProgressArtifact
 from imgur_mirror.api import Address, AlbumNotFound, BadCredentials, Listed, RateLimited
 from imgur_mirror.download import AlbumMirror, MirrorOptions
-from imgur_mirror.models import AlbumResult, Mirrored, Outcome, Work
+from imgur_mirror.download.settling import has_substitutes, settle_again
+from imgur_mirror.download.substitutes import SeenPictures
+from imgur_mirror.models import Album, AlbumResult, Mirrored, Outcome, Work
 from imgur_mirror.report import missing_text, summary_headline, summary_text
 from imgur_mirror.settings import BadSettings, Settings, read_settings
-from imgur_mirror.store import AlbumFolder, album_folder, albums_run
+from imgur_mirror.store import AlbumFolder, StoreError, album_folder, albums_run
 from imgur_mirror.text import counted
 from tasks.album import fetch_collection
 from tasks.credentials import access
@@ -129,18 +131,35 @@ class _ListRun:
             self.settings.wire,
             self.settings.dask_scheduler_address,
         )
-        queue = AlbumQueue(self._plan, self._finished, self._failed, start, progress)
-        return queue.run(self.stream)
+        seen = SeenPictures()
+        queue = AlbumQueue(self._plan, self._finished, self._failed, start, progress, seen)
+        return tuple(self._without_substitutes(run, seen) for run in queue.run(self.stream))
+
+    def _without_substitutes(self, run: AlbumRun, seen: SeenPictures) -> AlbumRun:
+        """Take from an album what only later ones have shown to be substitutes."""
+        mirrored = run.result.mirrored
+        if mirrored is None or not has_substitutes(mirrored, seen):
+            return run
+        wanted = Wanted(run.result.album, note=run.result.note)
+        try:
+            return self._finished(
+                wanted, settle_again(mirrored, self._folder(mirrored.album), seen)
+            )
+        except StoreError as error:
+            return self._failed(wanted, error)
+
+    def _folder(self, album: Album) -> AlbumFolder:
+        return album_folder(self.root, album.id).as_part_of(self.larger)
 
     def _plan(self, wanted: Wanted, held: ExitStack) -> AlbumMirror:
         album = listing_of(wanted, self.root, self.settings)
-        folder = album_folder(self.root, album.id).as_part_of(self.larger)
-        return AlbumMirror.prepare(album, held.enter_context(folder.start_run()), self.options)
+        opened = held.enter_context(self._folder(album).start_run())
+        return AlbumMirror.prepare(album, opened, self.options)
 
     def _finished(self, wanted: Wanted, mirrored: Mirrored) -> AlbumRun:
         """Publish what an album brought; one that is as it was has its report already."""
         if any(row.outcome is not Outcome.UNCHANGED for row in mirrored.downloads):
-            publish_mirror(mirrored, album_folder(self.root, mirrored.album.id))
+            publish_mirror(mirrored, self._folder(mirrored.album))
         lacking = missing_text(mirrored)
         if lacking:
             get_run_logger().error(lacking)

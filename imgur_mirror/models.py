@@ -1,5 +1,6 @@
 """The values that pass between the floors: frozen, typed, and cheap to send to another process."""
 
+from copy import copy
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -251,6 +252,12 @@ class Mirrored:
         self.timings = timings
         self.work = work
         self.usage = usage
+
+    def with_downloads(self, downloads: tuple[Download, ...]) -> "Mirrored":
+        """Return it with other rows."""
+        changed = copy(self)
+        changed.downloads = downloads
+        return changed
 
     def having(self, outcome: Outcome) -> tuple[Download, ...]:
         """The rows with one outcome, in the album's order."""

@@ -14,6 +14,7 @@ import pytest
 
 from flows.cli.command_line import main
 from flows.mirror_album import mirror_album
+from flows.mirror_albums import mirror_albums
 from flows.mirror_many import described, mirror_many
 from imgur_mirror.models import Outcome, Strategy
 from imgur_mirror.report import mirror_headline
@@ -301,6 +302,35 @@ def test_one_picture_for_several_albums_is_a_substitute(strategy, imgur, tmp_pat
     assert [row["outcome"] for row in report(tmp_path)] == [*["failed"] * 4, "downloaded"]
     assert [stored(tmp_path / album) for album in albums] == [{}] * 4
     assert stored(tmp_path / own) == contents(imgur, own)
+
+
+@pytest.mark.parametrize("strategy", Strategy)
+def test_one_picture_for_several_albums_of_a_list_is_a_substitute(strategy, imgur, tmp_path):
+    """The first albums have ended before it shows, one of them as it was before."""
+    albums = [new_album(imgur, bytes=[size]) for size in (4000, 5000, 6000)]
+    own = new_album(imgur, bytes=[7000])
+    for album in albums:
+        answer(imgur, contents(imgur, album), SAME["a jpeg"].case)
+    mirrored(albums[:1], strategy, tmp_path)
+
+    state = mirrored([*albums, own], strategy, tmp_path)
+
+    assert state.message.count("one and the same picture came") == 3
+    assert stored(tmp_path / own) == contents(imgur, own)
+    assert [stored(tmp_path / album) for album in albums[1:]] == [{}] * 2
+    # What an earlier run stored is vouched for no more, and fetched by the next.
+    for album in albums:
+        assert [image["file"] for image in manifest(tmp_path / album)["images"]] == [None]
+    for album in albums:
+        told(imgur, "DELETE", f"faults/{next(iter(contents(imgur, album))).partition('.')[0]}")
+    assert mirrored([*albums, own], strategy, tmp_path).is_completed()
+    assert [stored(tmp_path / album) for album in albums] == [
+        contents(imgur, album) for album in albums
+    ]
+
+
+def mirrored(albums, strategy, downloads):
+    return mirror_albums(albums, strategy, workers=2, downloads=str(downloads), return_state=True)
 
 
 # An album, by itself

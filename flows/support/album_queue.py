@@ -28,6 +28,7 @@ from flows.support.listing import AlbumRun, Wanted
 from flows.support.mirroring import announcement
 from imgur_mirror.download import AlbumMirror, Batch
 from imgur_mirror.download.sharing import SharedImages
+from imgur_mirror.download.substitutes import SeenPictures
 from imgur_mirror.models import Download, Mirrored
 from imgur_mirror.report import fetched_line
 
@@ -74,7 +75,7 @@ class AlbumQueue:
 
     `plan` lists an album and prepares its run, whose lock the stack then holds. `finished` says
     what became of it. `open_downloads` starts the task runner, for the first album that has
-    something to fetch.
+    something to fetch. `seen` takes the pictures of all albums.
     """
 
     plan: Callable[[Wanted, ExitStack], AlbumMirror]
@@ -82,6 +83,7 @@ class AlbumQueue:
     failed: Callable[[Wanted, Exception], AlbumRun]
     open_downloads: Callable[[], AbstractContextManager[Downloads]]
     progress: AlbumsProgress
+    seen: SeenPictures = field(default_factory=SeenPictures)
     _shared: SharedImages = field(default_factory=SharedImages)
     _todo: SimpleQueue[Action] = field(default_factory=SimpleQueue)
     _aside: SimpleQueue[Action | None] = field(default_factory=SimpleQueue)
@@ -242,7 +244,7 @@ class AlbumQueue:
         """Write an album's manifest, and publish what it brought."""
         with album.held:
             try:
-                mirrored = album.run.finish(album.rows)
+                mirrored = album.run.finish(album.rows, self.seen)
                 self._shared.add(mirrored, album.run.folder)
                 ended = self.finished(album.wanted, mirrored)
             except Exception as error:  # noqa: BLE001 - as above

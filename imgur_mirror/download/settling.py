@@ -9,10 +9,18 @@ from dataclasses import replace
 
 from imgur_mirror.download.media_types import media_type_of
 from imgur_mirror.download.substitutes import BLOCKED, SUBSTITUTE, SeenPictures, is_blocked
-from imgur_mirror.models import Album, Download, Outcome
+from imgur_mirror.models import Album, Download, Mirrored, Outcome
 from imgur_mirror.store import AlbumFolder, Entry
 
-__all__ = ["gone_but_damaged", "no_pictures", "settle", "settle_album", "suspects"]
+__all__ = [
+    "gone_but_damaged",
+    "has_substitutes",
+    "no_pictures",
+    "settle",
+    "settle_again",
+    "settle_album",
+    "suspects",
+]
 
 STORED = (Outcome.DOWNLOADED, Outcome.HELD, Outcome.UNCHANGED)
 
@@ -60,6 +68,24 @@ def settle_album(
     folder.sweep(row.name for row in downloads if row.outcome is Outcome.FAILED)
     folder.write_manifest(album, downloads, _no_longer_vouched_for(rows, settled))
     return downloads
+
+
+def settle_again(mirrored: Mirrored, folder: AlbumFolder, seen: SeenPictures) -> Mirrored:
+    """Take from an album that was finished what later albums have shown to be substitutes.
+
+    Raises:
+        StoreError: where the folder cannot be written.
+    """
+    rows = {row.id: row for row in mirrored.downloads}
+    with folder.start_run() as opened:
+        listed = settle_album(mirrored.album, opened, rows, seen)
+    # Those that the album no longer lists come after its own.
+    return mirrored.with_downloads((*listed, *mirrored.downloads[len(listed) :]))
+
+
+def has_substitutes(mirrored: Mirrored, seen: SeenPictures) -> bool:
+    """Tell whether an album that was finished has pictures that are known for substitutes now."""
+    return any(row.outcome in STORED and row.md5 in seen.substitutes for row in mirrored.downloads)
 
 
 def settle(
@@ -118,7 +144,7 @@ def _with_kept_files(folder: AlbumFolder, rows: Mapping[str, Download]) -> dict[
     kept = {
         key: replace(row, error=f"{row.error}{KEPT}")
         for key, row in failed.items()
-        if row.name in files
+        if row.name in files and not str(row.error).endswith(KEPT)
     }
     return {**rows, **kept}
 

@@ -25,7 +25,10 @@ def is_blocked(md5: str | None) -> bool:
 
 
 class SeenPictures:
-    """The pictures that a run has seen, of one album or of several, and the substitutes of them."""
+    """The pictures that a run has seen, of one album or of several, and the substitutes of them.
+
+    Several threads may add to it at once: each step is one operation of a dictionary or a set.
+    """
 
     def __init__(self) -> None:
         self.substitutes = set(BLOCKED_MD5S)
