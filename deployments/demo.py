@@ -40,24 +40,28 @@ def settings(imgur: str) -> dict[str, str]:
 
 def demo() -> int:
     """Compare the four strategies against the stand-in, and say where what they left is."""
-    print("Starting the stand-in and a Prefect server …", flush=True)
     try:
-        with (
-            until_stopped(),
-            running(PROFILE, "--time-scale", TIME_SCALE, "--width", str(MEGAPIXEL_WIDTH)) as imgur,
-            prefect_server(HOME) as api,
-        ):
-            os.environ |= settings(imgur)
-            print("Mirroring 40 images under each of four strategies, twice …", flush=True)
-            call = [ALBUM, "--downloads", str(DOWNLOADS), "--work", "none", "blurhash"]
-            status = main(compare_strategies, comparison_text, call)
-            report = latest_artifact(api, "comparison")
+        with until_stopped():
+            return _compare()
     except ServerError as error:
         print(error, file=sys.stderr)
         return error.status
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         return STOPPED
+
+
+def _compare() -> int:
+    print("Starting the stand-in and a Prefect server …", flush=True)
+    with (
+        running(PROFILE, "--time-scale", TIME_SCALE, "--width", str(MEGAPIXEL_WIDTH)) as imgur,
+        prefect_server(HOME) as api,
+    ):
+        os.environ |= settings(imgur)
+        print("Mirroring 40 images under each of four strategies, twice …", flush=True)
+        call = [ALBUM, "--downloads", str(DOWNLOADS), "--work", "none", "blurhash"]
+        status = main(compare_strategies, comparison_text, call)
+        report = latest_artifact(api, "comparison")
     if report:
         print(_after(report))
     return status
