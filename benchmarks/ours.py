@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 from prefect import flow
 
@@ -67,7 +66,7 @@ def work(call: Call) -> dict[str, float]:
 def _mirrored(call: Call) -> Mirrored:
     strategy, folder = Choice(call.strategy), str(call.folder)
     # It raises unless the run is Completed.
-    return cast(Mirrored, mirror_album(call.album, strategy, call.workers, folder, work=call.work))
+    return mirror_album(call.album, strategy, call.workers, folder, work=call.work)
 
 
 @flow(name="benchmark", validate_parameters=False)

@@ -3,13 +3,9 @@
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
-
-from prefect.client.schemas.objects import State
-from prefect.states import Completed, Failed
 
 from flows.support.advice import keep_advice
-from flows.support.mirror_flow import mirror_flow
+from flows.support.mirror_flow import Finished, Incomplete, mirror_flow
 from flows.support.mirroring import mirror
 from flows.support.parameters import AlbumAddress, Rounds, Strategies, Workers, Works
 from flows.support.run_name import album_name
@@ -51,7 +47,7 @@ def compare_strategies(
     downloads: str = "",
     sweep: bool = False,
     work: Works = [Work.NONE],  # noqa: B006 - never changed, and shown in the form
-) -> Comparison | State[Any]:
+) -> Finished[Comparison]:
     """Mirror the same album from nothing under each strategy, and say which was fastest.
 
     Args:
@@ -78,10 +74,10 @@ def compare_strategies(
     comparison = Comparison(runs, earlier, advice, tuple(notes), machine)
     publish_comparison(comparison, album_folder(root, listing.id))
     if failure:
-        return Failed(message=failure)
+        raise Incomplete(failure, comparison)
     for each in advice:
         keep_advice(each)
-    return Completed(message=comparison.headline, data=comparison)
+    return Finished(comparison, comparison.headline)
 
 
 def _now() -> str:

@@ -4,12 +4,10 @@ import sys
 from typing import Any
 
 from prefect import runtime
-from prefect.client.schemas.objects import State
-from prefect.states import Completed
 
 from flows.support.choice import choose
 from flows.support.listing import listing_at
-from flows.support.mirror_flow import Incomplete, mirror_flow
+from flows.support.mirror_flow import Finished, Incomplete, mirror_flow
 from flows.support.mirroring import mirror
 from flows.support.parameters import AlbumAddress, Choice, Workers
 from flows.support.run_name import album_name
@@ -35,7 +33,7 @@ def mirror_album(
     downloads: str = "",
     verify: bool = False,
     work: Work = Work.NONE,
-) -> Mirrored | State[Any]:
+) -> Finished[Mirrored]:
     """Copy one album to the store, and say how long it took.
 
     Args:
@@ -60,7 +58,7 @@ def mirror_album(
     publish_mirror(mirrored, folder)
     if lacking := missing_text(mirrored):
         raise Incomplete(lacking, mirrored)
-    return Completed(message=chosen.with_note(mirror_headline(mirrored)), data=mirrored)
+    return Finished(mirrored, chosen.with_note(mirror_headline(mirrored)))
 
 
 if __name__ == "__main__":

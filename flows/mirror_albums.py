@@ -8,9 +8,7 @@ from functools import partial
 from typing import Any
 
 from prefect import runtime
-from prefect.client.schemas.objects import State
 from prefect.logging import get_run_logger
-from prefect.states import Completed, Failed
 from prefect.variables import Variable
 
 from flows.download_images import downloading
@@ -18,7 +16,7 @@ from flows.support.album_queue import AlbumQueue
 from flows.support.albums_progress import AlbumsProgress
 from flows.support.choice import choose
 from flows.support.listing import AlbumRun, AlbumStream, Wanted, listing_of
-from flows.support.mirror_flow import EXPECTED, mirror_flow
+from flows.support.mirror_flow import EXPECTED, Finished, Incomplete, mirror_flow
 from flows.support.mirroring import options_of
 from flows.support.parameters import AlbumAddress, Choice, Limit, Workers
 from flows.support.progress import ProgressArtifact
@@ -58,7 +56,7 @@ def mirror_albums(
     verify: bool = False,
     limit: Limit = 0,
     work: Work = Work.NONE,
-) -> tuple[AlbumResult, ...] | State[Any]:
+) -> Finished[tuple[AlbumResult, ...]]:
     """Copy several albums to the store, several of them at once.
 
     Args:
@@ -86,8 +84,8 @@ def mirror_albums(
     results = tuple(run.result for run in runs)
     publish_summary(results)
     if any(result.error for result in results):
-        return Failed(message=summary_headline(results), data=_common_refusal(runs))
-    return Completed(message=chosen.with_note(summary_headline(results)), data=results)
+        raise Incomplete(summary_headline(results), results) from _common_refusal(runs)
+    return Finished(results, chosen.with_note(summary_headline(results)))
 
 
 def _albums_of_variable() -> list[str]:
@@ -180,10 +178,10 @@ class _ListRun:
         return AlbumRun(AlbumResult(wanted.album, None, sentence, wanted.note), error)
 
 
-def _common_refusal(runs: Sequence[AlbumRun]) -> object:
-    """Give the error to fail with where the call is wrong, and not an album: no valid client id."""
-    errors = [run.error for run in runs]
-    return errors[0] if all(isinstance(error, BadCredentials) for error in errors) else None
+def _common_refusal(runs: Sequence[AlbumRun]) -> BadCredentials | None:
+    """Give why the call is wrong, and not an album, where it is: no valid client id."""
+    refusals = [run.error for run in runs if isinstance(run.error, BadCredentials)]
+    return refusals[0] if refusals and len(refusals) == len(runs) else None
 
 
 if __name__ == "__main__":

@@ -8,12 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from prefect import runtime
-from prefect.client.schemas.objects import State
 from prefect.futures import PrefectFuture
-from prefect.states import Completed, Failed
 
 from flows.support.connection_plan import plan_connections
-from flows.support.mirror_flow import mirror_flow
+from flows.support.mirror_flow import Finished, Incomplete, mirror_flow
 from flows.support.parameters import JobName, ShardSize, SourceAddress, Workers
 from flows.support.progress import ProgressArtifact
 from flows.support.shard_queue import JobResult, ShardQueue
@@ -79,7 +77,7 @@ def mirror_many(
     verify: bool = False,
     retry_gone: bool = False,
     skip_foreign: bool = False,
-) -> JobResult | State[Any]:
+) -> Finished[JobResult]:
     """Copy all images and albums that a file lists, in shards that a later run need not repeat.
 
     Args:
@@ -105,7 +103,7 @@ def mirror_many(
     with open_job(root, name, cut.source, shard_size, options) as job:
         result = _mirror(cut, job, strategy, workers, one_shard, settings)
     publish_job(job, result.tally, result.seconds, result.removed)
-    return _state(result, skip_foreign)
+    return _finished(result, skip_foreign)
 
 
 def _mirror(
@@ -136,14 +134,15 @@ def _mirror(
         return ShardQueue(job, submit, plan.submitted, artifact).run(cut.shards())
 
 
-def _state(result: JobResult, skip_foreign: bool) -> State[Any]:
+def _finished(result: JobResult, skip_foreign: bool) -> Finished[JobResult]:
+    """Return what a complete job has; raises `Incomplete` where it lacks something."""
     headline = described(result)
     if result.stopped_by is not None:
         message = f"{result.stopped_by}; until then {headline}"
-        return Failed(message=message, data=result.stopped_by)
+        raise Incomplete(message, result) from result.stopped_by
     if lacking := job_lacks(result.tally, skip_foreign):
-        return Failed(message=f"{lacking} · {headline}")
-    return Completed(message=headline, data=result)
+        raise Incomplete(f"{lacking} · {headline}", result)
+    return Finished(result, headline)
 
 
 def described(result: JobResult) -> str:

@@ -288,4 +288,4 @@ def test_failed_images_are_still_named_under_auto(advice, imgur, downloads):
     assert name in state.message
     with pytest.raises(Exception, match=name) as failed:
         state.result()
-    assert len(failed.value.mirrored.having(Outcome.FAILED)) == 1
+    assert len(failed.value.result.having(Outcome.FAILED)) == 1

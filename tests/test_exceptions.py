@@ -26,7 +26,7 @@ GIVEN = {
     "number": 15,
     "downloads": (ROW,),
     "tally": Tally(shards=1, failed=1, errors=(("no answer", 1),)),
-    "mirrored": mirror(ROW),
+    "result": mirror(ROW),
 }
 
 

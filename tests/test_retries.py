@@ -19,14 +19,13 @@ from prefect.flow_engine import run_flow
 from prefect.flow_runs import suspend_flow_run
 from prefect.flows import Flow
 from prefect.settings import PREFECT_RESULTS_PERSIST_BY_DEFAULT, temporary_settings
-from prefect.states import Completed
 
 from flows.cli.server import stop
 from flows.compare_strategies import compare_strategies
 from flows.mirror_album import mirror_album
 from flows.mirror_albums import mirror_albums
 from flows.mirror_many import mirror_many
-from flows.support.mirror_flow import mirror_flow
+from flows.support.mirror_flow import Finished, mirror_flow
 from tests.support.albums import stored
 from tests.support.imgur import contents, fault, new_album, served, told
 from tests.support.jobs import listed
@@ -212,7 +211,7 @@ def test_a_retry_that_goes_well_forgets_a_fault_that_was_not_foreseen():
     def fails_once():
         if error := next(tries):
             raise error
-        return Completed(message="well", data="done")
+        return Finished("done", "well")
 
     assert fails_once.with_options(retries=1)() == "done"
 

@@ -119,7 +119,9 @@ def _exit_status(state: State[Any], describe: Callable[[Any], str]) -> int:
         print(describe(state.result()))
         return DONE
     error = state.result(raise_on_failure=False)
-    status = WRONG_CALL if isinstance(error, WRONG) else MISSING
+    # What a run lacks may have one reason, such as a client id that Imgur refuses.
+    reasons = error, getattr(error, "__cause__", None)
+    status = WRONG_CALL if any(isinstance(reason, WRONG) for reason in reasons) else MISSING
     return _fail(state.message or f"the run ended {state.name}", status)
 
 

@@ -38,7 +38,7 @@ class AlbumRun:
     """What became of an album, and the error that its run ended with, if it did."""
 
     result: AlbumResult
-    error: object = None
+    error: Exception | None = None
 
 
 @dataclass(frozen=True, slots=True)

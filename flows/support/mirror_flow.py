@@ -2,8 +2,9 @@
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import wraps
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Generic, ParamSpec, TypeVar
 
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.context import FlowRunContext
@@ -12,17 +13,16 @@ from prefect.flows import Flow
 from prefect.logging import get_run_logger
 from prefect.logging.configuration import ensure_logging_setup
 from prefect.logging.loggers import flow_run_logger
-from prefect.states import Failed
+from prefect.states import Completed, Failed
 from pydantic_core import to_jsonable_python
 
 from flows.support.heartbeat import heartbeat
 from imgur_mirror.api import ApiError, BadAddress
-from imgur_mirror.models import Mirrored
 from imgur_mirror.settings import BadSettings
 from imgur_mirror.store import StoreError
 from runners.prefect_internals import is_about_hook, is_end_of_run, is_unexpected_end
 
-__all__ = ["EXPECTED", "IS_LAST", "Incomplete", "mirror_flow"]
+__all__ = ["EXPECTED", "IS_LAST", "Finished", "Incomplete", "mirror_flow"]
 
 IS_LAST = "is_last_of_command"
 """Marks the record of why a command's own flow failed, which the command itself says as well."""
@@ -31,15 +31,26 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
+@dataclass(frozen=True, slots=True)
+class Finished(Generic[R]):
+    """What a run that lacks nothing returns, and the message of its state."""
+
+    result: R
+    message: str
+
+
 class Incomplete(Exception):
-    """A mirror lacks something; the message says what, and `mirrored` has every row."""
+    """A run lacks something; the message says what, and `result` has all that is there.
 
-    def __init__(self, message: str, mirrored: Mirrored) -> None:
+    It is raised `from` the error that ended the run, if one did.
+    """
+
+    def __init__(self, message: str, result: object) -> None:
         super().__init__(message)
-        self.mirrored = mirrored
+        self.result = result
 
-    def __reduce__(self) -> tuple[type["Incomplete"], tuple[str, Mirrored]]:
-        return type(self), (str(self), self.mirrored)
+    def __reduce__(self) -> tuple[type["Incomplete"], tuple[str, object]]:
+        return type(self), (str(self), self.result)
 
 
 EXPECTED = (ApiError, BadAddress, BadSettings, Incomplete, StoreError)
@@ -48,28 +59,20 @@ EXPECTED = (ApiError, BadAddress, BadSettings, Incomplete, StoreError)
 
 def mirror_flow(
     name: str, run_name: Callable[[], str]
-) -> Callable[[Callable[P, R]], Flow[P, R | State[Any]]]:
+) -> Callable[[Callable[P, Finished[R]]], Flow[P, R]]:
     """Make a flow of a function, whose expected errors become the message of a Failed state."""
 
-    def make(function: Callable[P, R]) -> Flow[P, R | State[Any]]:
+    def make(function: Callable[P, Finished[R]]) -> Flow[P, R]:
         @wraps(function)
-        def run(*args: P.args, **kwargs: P.kwargs) -> R | State[Any]:
-            result: R | State[Any]
+        def run(*args: P.args, **kwargs: P.kwargs) -> State[R]:
             with heartbeat():
-                try:
-                    result = function(*args, **kwargs)
-                except EXPECTED as error:
-                    result = Failed(message=str(error), data=error)
-                except Exception as error:  # noqa: BLE001 - logged, and what the run fails with
-                    # Prefect would raise it again after a retry that went well (3.9.1).
-                    get_run_logger().exception("The run met a fault that was not foreseen")
-                    result = Failed(message=_fault(error), data=error)
-            if isinstance(result, State) and result.is_failed() and _is_tried_again():
+                state = _state(lambda: function(*args, **kwargs))
+            if state.is_failed() and _is_tried_again():
                 # Prefect says no more than that it tries again.
-                get_run_logger().warning("This try failed: %s", result.message)
-            return result
+                get_run_logger().warning("This try failed: %s", state.message)
+            return state
 
-        made = _MirrorFlow[P, R | State[Any]](
+        made = _MirrorFlow[P, Any](
             function,
             name=name,
             flow_run_name=run_name,
@@ -84,6 +87,19 @@ def mirror_flow(
         return made
 
     return make
+
+
+def _state(function: Callable[[], Finished[R]]) -> State[R]:
+    """Run a function, and give the state that its flow run ends in."""
+    try:
+        done = function()
+    except EXPECTED as error:
+        return Failed(message=str(error), data=error)
+    except Exception as error:  # noqa: BLE001 - logged, and what the run fails with
+        # Prefect would raise it again after a retry that went well (3.9.1).
+        get_run_logger().exception("The run met a fault that was not foreseen")
+        return Failed(message=_fault(error), data=error)
+    return Completed(message=done.message, data=done.result)
 
 
 class _MirrorFlow(Flow[P, R]):

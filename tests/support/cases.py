@@ -41,7 +41,7 @@ def is_about_an_album(case: dict[str, Any]) -> bool:
 def outcome_of(state: Any) -> Mirrored:
     """The rows of a run of `mirror_album`, complete or not."""
     result = state.result(raise_on_failure=False)
-    return result if isinstance(result, Mirrored) else result.mirrored
+    return result if isinstance(result, Mirrored) else result.result
 
 
 def scripted(case: dict[str, Any]) -> dict[str, Any]:
