@@ -4,13 +4,15 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from standin.process import running
+from tests.support import homes
 from tests.support.imgur import environment
 from tests.support.processes import answers, free_port
 from tests.support.waiting import eventually
@@ -52,14 +54,25 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def new_home(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Path]:
+    """What makes a folder a home of Prefect with a migrated database, and gives it."""
+    own = tmp_path_factory.getbasetemp()
+    # Several processes run the tests, each in a folder beside the others'.
+    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    return partial(homes.new_home, shared=shared)
+
+
+@pytest.fixture(scope="session")
+def prefect_server(
+    new_home: Callable[[Path], Path], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
     """A real server with a home of its own, used by everything in this process; its API's URL."""
     from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
     from flows.cli.server import prefect_server
 
     with (
-        prefect_server(tmp_path_factory.mktemp("prefect")) as url,
+        prefect_server(new_home(tmp_path_factory.mktemp("prefect"))) as url,
         # Each flow run waits for its heart to stop beating, up to a second.
         temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}),
     ):

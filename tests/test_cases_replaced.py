@@ -23,7 +23,6 @@ from tests.support.albums import manifest, stored
 from tests.support.cases import is_about_an_album, listing, outcome_of, read_cases, scripted
 from tests.support.imgur import contents, environment, new_album, put, told
 from tests.support.jobs import links, listed, report
-from tests.support.processes import python
 
 pytestmark = [pytest.mark.usefixtures("prefect_server"), pytest.mark.slow]
 
@@ -390,20 +389,6 @@ def test_files_that_are_no_pictures_are_found_in_mirrors_of_before(kind, imgur, 
 
 
 # What is said
-
-
-@pytest.mark.parametrize("strategy", Strategy)
-def test_one_bad_image_is_one_sentence(strategy, imgur, folder):
-    """On standard error there is no traceback, and no sentence twice."""
-    album = new_album(imgur, bytes=[3000, 4000])
-    name = next(iter(contents(imgur, album)))
-    answer(imgur, [name], WORSE["json"])
-    ran = python("-m", "flows.mirror_album", album, "--strategy", strategy, "--workers", "2")
-    assert ran.returncode == 1
-    assert "Traceback" not in ran.stderr
-    sentence = ran.stderr.splitlines()[-1]
-    assert name in sentence
-    assert ran.stderr.count(name) == 1
 
 
 def test_run_it_again_is_said_where_it_helps(imgur, folder, capsys):

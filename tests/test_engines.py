@@ -230,10 +230,9 @@ def report(api, album):
 
 
 @pytest.fixture
-def mortal(tmp_path):
+def mortal(new_home, tmp_path):
     """A server that can be taken away and brought back: its address, and the two ways."""
-    home, port = tmp_path / "prefect", server._free_port()
-    home.mkdir()
+    home, port = new_home(tmp_path / "prefect"), server._free_port()
     url = f"http://127.0.0.1:{port}/api"
     environment = os.environ | {"PREFECT_HOME": str(home), "PREFECT_API_URL": url}
     command = [sys.executable, "-m", "prefect", "server", "start", "--port", str(port)]
@@ -365,10 +364,12 @@ def test_a_run_that_is_told_to_stop_stops_the_server_that_it_started(quick, tmp_
     assert eventually(lambda: not any(child.is_running() for child in children))
 
 
-def test_a_run_that_is_told_to_stop_kills_a_silent_server_that_it_started(quick, tmp_path):
+def test_a_run_that_is_told_to_stop_kills_a_silent_server_that_it_started(
+    quick, new_home, tmp_path
+):
     images = quick.album("Server2", [3_100_000, 3_000_000, *[20_000] * 6])
     quick.fault(images[1], **HELD[signal.SIGINT])
-    home = tmp_path / "prefect"
+    home = new_home(tmp_path / "prefect")
     run = Run(quick, "Server2", "async", tmp_path, PREFECT_HOME=str(home), PREFECT_API_URL="")
     with ended(run):
         assert run.await_that(lambda: held(run, images)), run.log

@@ -14,8 +14,8 @@ ID, SECRET = "id0f5e1dc0ffee", "5ec2e7bab1ef00d"
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory):
-    return tmp_path_factory.mktemp("home")
+def home(new_home, tmp_path_factory):
+    return new_home(tmp_path_factory.mktemp("home"))
 
 
 def test_no_secret_appears_after_any_run(home, imgur, downloads, monkeypatch):
@@ -33,9 +33,13 @@ def test_no_secret_appears_after_any_run(home, imgur, downloads, monkeypatch):
 
     said = ""
     with prefect_server(home):
-        for album in (good, broken, refused):
-            for strategy in ("dask", "async"):
-                said += shell(album, strategy)
+        for album, strategy in (
+            (good, "dask"),
+            (broken, "dask"),
+            (broken, "async"),
+            (refused, "async"),
+        ):
+            said += shell(album, strategy)
     # Stopped, so that all that it was told is in its files.
     left = [path for root in (home, downloads) for path in root.rglob("*") if path.is_file()]
 

@@ -60,27 +60,27 @@ def is_up(url):
         return False
 
 
-def test_a_server_is_shared_and_ends_with_the_last_of_its_users(tmp_path):
+def test_a_server_is_shared_and_ends_with_the_last_of_its_users(new_home, tmp_path):
     """Whoever started it, and however they end."""
-    port = free_port()
-    with user(tmp_path, port) as one, user(tmp_path, port) as other:
+    home, port = new_home(tmp_path), free_port()
+    with user(home, port) as one, user(home, port) as other:
         urls = {process.stdout.readline().strip() for process in (one, other)}
         assert urls == {f"http://127.0.0.1:{port}/api"}
         (url,) = urls
         one.kill()
         one.wait()
         assert not eventually(lambda: not is_up(url), seconds=3)
-        with user(tmp_path, port) as third:
+        with user(home, port) as third:
             assert third.stdout.readline().strip() == url
             other.stdin.close()
             assert other.wait(LONG) == 0
-            assert running_server(tmp_path) == url
+            assert running_server(home) == url
             third.kill()
         assert eventually(lambda: not is_up(url))
-    assert running_server(tmp_path) is None
+    assert running_server(home) is None
     # Another program may listen there by now.
     with socket.create_server(("127.0.0.1", port)):
-        assert running_server(tmp_path) is None
+        assert running_server(home) is None
 
 
 def test_a_server_that_ends_at_once_is_said_with_its_log(tmp_path, monkeypatch, capsys):
@@ -113,9 +113,9 @@ def test_a_database_of_the_profile_is_used_by_a_server_with_another_home(tmp_pat
 
 
 @pytest.fixture(scope="module")
-def guarded(tmp_path_factory):
+def guarded(new_home, tmp_path_factory):
     """The address of a server that asks for a password, which is a:b."""
-    home = tmp_path_factory.mktemp("guarded")
+    home = new_home(tmp_path_factory.mktemp("guarded"))
     passwords = {"PREFECT_SERVER_API_AUTH_STRING": "a:b", "PREFECT_API_AUTH_STRING": "a:b"}
     with user(home, free_port(), **passwords) as process:
         yield process.stdout.readline().strip()
