@@ -1,4 +1,8 @@
-"""Pictures of Prefect's UI for the README, of the demo and of one mirror: `make screenshots`."""
+"""Pictures for the README and the guides: `make screenshots`.
+
+Of Prefect's UI, after the demo and one mirror; and of the page of a comparison, whose figures are
+this machine's: it should have nothing else to do.
+"""
 
 import io
 import os
@@ -8,13 +12,16 @@ from tempfile import TemporaryDirectory
 
 import httpx
 from PIL import Image
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from deployments.demo import ALBUM, PROFILE, TIME_SCALE, latest_artifact, settings
 from deployments.deploy import deploy
 from deployments.project import HOME
 from flows.cli.server import prefect_server
+from flows.compare_strategies import compare_strategies
 from flows.mirror_album import mirror_album
+from imgur_mirror.models import Work
+from standin.network import MEGAPIXEL_WIDTH, profile
 from standin.process import running
 
 __all__ = ["CHROMIUM", "FLAGS"]
@@ -26,6 +33,9 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 DOCS = Path("docs")
 COLOURS = 128
 """Of a picture's palette: text and charts need no more, and the file is a third of the size."""
+
+WORKED_ON, MANY, QUICK = "Worked0", 10, "0.005"
+"""The album of the comparison's page, how many times the demo's pictures it has, and its delays."""
 
 ARTIFACTS = {"comparison": "comparison", "mirror": "mirror", "contact-sheet": "sheet"}
 """The name of the picture, and what the artifact's key begins with."""
@@ -45,6 +55,7 @@ def screenshots() -> int:
             page = browser.new_page(viewport={"width": 1500, "height": 900})
             for name, path in pages.items():
                 _take(page, f"{api.removesuffix('/api')}/v2/{path}", name)
+            _take_comparison(browser)
             browser.close()
     return 0
 
@@ -73,8 +84,34 @@ def _pages(api: str) -> dict[str, str]:
 def _take(page: Page, url: str, name: str) -> None:
     page.goto(url, wait_until="networkidle")
     page.wait_for_timeout(1500)
+    _keep(page.screenshot(), name)
+
+
+def _take_comparison(browser: Browser) -> None:
+    """Compare the strategies with each work on many pictures, and take the page that says so."""
+    sizes = profile(PROFILE).sizes * MANY
+    about = {"bytes": sizes, "width": MEGAPIXEL_WIDTH}
+    with running(PROFILE, "--time-scale", QUICK) as imgur, TemporaryDirectory() as folder:
+        httpx.put(f"{imgur}/_/albums/{WORKED_ON}", json=about, timeout=60).raise_for_status()
+        for image in httpx.get(f"{imgur}/_/albums/{WORKED_ON}", timeout=60).json():
+            # It draws a picture when it is first asked for it.
+            httpx.get(f"{imgur}/{image['name']}", timeout=60).raise_for_status()
+        os.environ |= settings(imgur)
+        compare_strategies(WORKED_ON, workers=2, downloads=folder, work=list(Work))
+        url = Path(folder, "_reports", WORKED_ON, "comparison.html").as_uri()
+        wide = browser.new_page(viewport={"width": 1200, "height": 1500})
+        wide.goto(url)
+        _keep(wide.screenshot(), "which-concurrency")
+        _keep(wide.locator("figure.wide").last.screenshot(), "which-concurrency-lanes")
+        phone = browser.new_page(viewport={"width": 400, "height": 1100}, color_scheme="dark")
+        phone.goto(url)
+        phone.locator("h2").first.evaluate("heading => heading.scrollIntoView()")
+        _keep(phone.screenshot(), "which-concurrency-phone")
+
+
+def _keep(screenshot: bytes, name: str) -> None:
     DOCS.mkdir(exist_ok=True)
-    picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+    picture = Image.open(io.BytesIO(screenshot)).convert("RGB")
     picture.quantize(COLOURS).save(DOCS / f"{name}.png", optimize=True)
 
 
