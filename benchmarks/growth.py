@@ -1,6 +1,7 @@
 """Images a second over worker processes, where waiting for the host is the limit."""
 
 import os
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -19,7 +20,8 @@ EACH = 8
 """Connections of each process."""
 
 PROCESSES = (1, 2, 4)
-COUNT, QUICK = 2400, 100
+COUNT = 2400
+QUICK_PROCESSES, QUICK = (1, 2), 100
 SIZE = 5000
 BOUND = 0.85
 """The least part of growth in proportion."""
@@ -28,10 +30,11 @@ BOUND = 0.85
 def workers(options: Options) -> Section:
     """Measure clusters of more and more processes, from the first request to the last file."""
     sizes = (SIZE,) * (QUICK if options.quick else COUNT)
+    processes = QUICK_PROCESSES if options.quick else PROCESSES
     with of_standin(
         "fast", "--first-byte", str(FIRST_BYTE), album="Growth1", sizes=sizes
     ) as source:
-        ran = in_turns(_contenders(source), options.rounds, options.ground)
+        ran = in_turns(_contenders(source, processes), options.rounds, options.ground)
     rows = [Row(row.name, row.runs, len(sizes)) for row in ran.values()]
     return Section(
         title=f"workers: {len(sizes):,} images, {FIRST_BYTE * 1000:.0f} ms to the first byte of "
@@ -40,7 +43,7 @@ def workers(options: Options) -> Section:
         baseline=rows[0].each,
         baseline_name="1 process",
         targets=tuple(
-            growth(rows[0], row, count) for row, count in zip(rows[1:], PROCESSES[1:], strict=True)
+            growth(rows[0], row, count) for row, count in zip(rows[1:], processes[1:], strict=True)
         ),
         notes=("the times are of the downloads, from the first request to the last file",),
     )
@@ -52,10 +55,10 @@ def growth(one: Row, several: Row, processes: int) -> Target:
     return Target(f"workers: {processes} processes / {processes} × one", part, BOUND, at_least=True)
 
 
-def _contenders(source: Source) -> dict[str, Contender]:
+def _contenders(source: Source, processes: Sequence[int]) -> dict[str, Contender]:
     return {
         f"mirror_album, dask on {count} process{'es' * (count > 1)}": partial(_run, source, count)
-        for count in PROCESSES
+        for count in processes
     }
 
 

@@ -135,7 +135,7 @@ def test_a_quick_run_ends_well_and_keeps_its_results(tmp_path):
 
     assert done.returncode == 0, done.stderr
     kept = json.loads(path.read_bytes())["sections"]
-    assert len(kept["workers"]["rows"]) == 3
+    assert len(kept["workers"]["rows"]) == 2
     figures = kept["job"]["rows"][0]["runs"][0]["more"]
     assert figures["fetched"] == 4000
     assert figures["fetched twice"] == 0
