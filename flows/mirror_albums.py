@@ -61,8 +61,9 @@ def mirror_albums(
 
     Args:
         albums: Albums, by id or address, and collections: the public albums of an account
-            (imgur.com/user/NAME), its /posts or /favorites, a tag (/t/TAG), a subreddit (/r/SUB),
-            a search (/search?q=WORDS); empty for the Prefect Variable imgur_albums.
+            (imgur.com/user/NAME), its /posts, /favorites or /favorites/folder/ID, a tag (/t/TAG), a
+            subreddit (/r/SUB), a search (/search?q=WORDS); empty for the Prefect Variable
+            imgur_albums.
         strategy: How the downloads run at the same time; auto: as the last comparison advised.
         workers: How many connections are in use at once, at most; sequential always has one.
         downloads: The folder or address (s3://bucket/mirror) for all albums; empty for the
@@ -77,7 +78,8 @@ def mirror_albums(
     wanted = albums or _albums_of_variable()
     chosen = choose(strategy, workers, work).announce()
     root = downloads or settings.downloads
-    stream = AlbumStream(wanted, partial(_fetch, settings=settings), limit)
+    fetch, is_stored = partial(_fetch, settings=settings), partial(_is_stored, root)
+    stream = AlbumStream(wanted, fetch, is_stored, limit)
     with albums_run(root) as larger:
         options = options_of(chosen.strategy, chosen.workers, settings, verify, work)
         runs = _ListRun(stream, settings, root, larger, options).mirror()
@@ -102,6 +104,12 @@ def _albums_of_variable() -> list[str]:
 
 def _fetch(collection: Address, limit: int, settings: Settings) -> Listed:
     return fetch_collection(collection, access(settings), limit)
+
+
+def _is_stored(root: str, album: str) -> bool:
+    """Tell whether an album has a folder; a store elsewhere is not asked, which would take long."""
+    folder = album_folder(root, album)
+    return folder.capabilities.local and folder.local_dir.exists()
 
 
 @dataclass(frozen=True, slots=True)

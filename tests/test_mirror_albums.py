@@ -401,6 +401,45 @@ def test_spent_credits_leave_what_must_be_asked_for(imgur, downloads, monkeypatc
     assert "imgur.com/t/spent: not tried" in state.message
 
 
+def test_what_was_listed_before_the_credits_were_spent_is_mirrored(imgur, downloads, monkeypatch):
+    """The next run would reach no further page otherwise, with an id that many share."""
+    monkeypatch.setenv("IMGUR_CLIENT_ID", "spentpages")
+    images = [new_image(imgur, bytes=3000) for _ in range(5)]
+    small, large = (new_album(imgur, count=n, bytes=3000) for n in (2, 4))
+    collection_of(imgur, "r/spentpages", [*images[:2], small, large, *images[2:]])
+    put(imgur, "api-faults", {"path": "gallery/r/spentpages/time/2", **RATE_LIMITED, "times": 1})
+
+    state = mirror_albums(["imgur.com/r/spentpages"], return_state=True)
+
+    assert "only its first 4 posts could be listed: " in state.message
+    assert "the limit of Imgur requests is reached" in state.message
+    assert f"{large}: not tried" in state.message
+    assert is_stored(imgur, downloads / "r-spentpages", images[:2])
+    assert stored(downloads / small) == contents(imgur, small)
+
+    # An hour later.
+    monkeypatch.setenv("IMGUR_CLIENT_ID", "spentpageslater")
+    assert mirror_albums(["imgur.com/r/spentpages"], return_state=True).is_completed()
+    assert is_stored(imgur, downloads / "r-spentpages", images)
+    assert stored(downloads / large) == contents(imgur, large)
+
+
+def test_albums_that_the_last_run_did_not_reach_come_first(imgur, downloads, monkeypatch):
+    """Each run would spend its credits on the same albums otherwise."""
+    monkeypatch.setenv("IMGUR_RETRIES", "0")
+    albums = [new_album(imgur, count=4, bytes=3000) for _ in range(3)]
+    collection_of(imgur, "r/reached", albums)
+    for last, client_id in ((albums[2], "spentfirst"), (albums[0], "spentsecond")):
+        monkeypatch.setenv("IMGUR_CLIENT_ID", client_id)
+        put(imgur, "api-faults", {"path": f"album/{last}", **RATE_LIMITED, "times": 1})
+
+        state = mirror_albums(["imgur.com/r/reached"], return_state=True)
+
+        assert f"{last}: " in state.message
+    for album in albums:
+        assert stored(downloads / album) == contents(imgur, album)
+
+
 @pytest.mark.parametrize("strategy", ["threads", "async"])
 def test_a_stop_keeps_the_albums_that_are_finished(strategy, imgur, downloads):
     whole, stalled, also = (new_album(imgur, count=2, bytes=100_000) for _ in range(3))

@@ -66,12 +66,14 @@ class AlbumStream:
 
     A collection is asked for when its turn has come: the albums before it need not wait for that.
     An entry that names nothing comes as the result that it is. `fetch` asks for a collection, with
-    the number of posts to take at most, 0 for all. Once `is_limited` is set, nothing is asked any
-    more, since each further call would be one over Imgur's limit.
+    the number of posts to take at most, 0 for all; `is_stored` tells whether an album, by its id,
+    was mirrored before. Once `is_limited` is set, nothing is asked any more, since each further
+    call would be one over Imgur's limit.
     """
 
     albums: Sequence[str]
     fetch: Callable[[Address, int], Listed]
+    is_stored: Callable[[str], bool]
     limit: int = 0
     is_limited: bool = False
     _seen: set[str] = field(default_factory=set)
@@ -95,6 +97,10 @@ class AlbumStream:
         if found is None:
             yield Wanted(album)
             return
+        if error := found.interrupted:
+            self.is_limited = True
+            sentence = f"only its first {found.posts} posts could be listed: {error}"
+            yield AlbumRun(AlbumResult(str(address), None, sentence), error)
         for each in self._parts(address, found):
             if isinstance(each, Wanted) and not each.is_collection:
                 if not self._is_new(Address(Kind.ALBUM, each.album)):
@@ -118,13 +124,19 @@ class AlbumStream:
             yield Wanted(str(address), found.images, address, note)
         elif note:
             yield AlbumRun(AlbumResult(str(address), None, None, note))
-        for each in found.albums:
+        # Those of earlier runs last: where the limit does not last for all of them, each run would
+        # ask for the same ones, and never come to the others.
+        for each in sorted(found.albums, key=self._is_known):
             if isinstance(each, BadAddress):
                 yield AlbumRun(AlbumResult(str(address), None, str(each)))
             elif isinstance(each, Album):
                 yield Wanted(each.id, each, address)
             else:
                 yield Wanted(each, None, address)
+
+    def _is_known(self, album: Album | str | BadAddress) -> bool:
+        """Tell whether an album, which must be asked for, was mirrored before."""
+        return isinstance(album, str) and self.is_stored(album)
 
     def _note(self, address: Address, found: Listed) -> str:
         """Say of a collection what its user may not expect."""

@@ -9,6 +9,7 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from functools import lru_cache, partial
 from itertools import islice
 from threading import Lock
@@ -229,14 +230,25 @@ class Imgur(ImgurClient):  # type: ignore[misc]  # imgurpython has no types
     def collection_at(self, address: Address, limit: int = 0) -> Listed:
         """Return what a collection lists, at most its first `limit` entries; 0 for all.
 
+        Where Imgur's limit is reached on the way, for longer than is waited for, what came until
+        then is returned: the next run would come no further otherwise.
+
         Raises:
             ApiError: where the API does not say, or none of the entries names anything.
         """
-        pages = each_once(partial(self._page, address), _MAX_PAGES)
+        pages = islice(each_once(partial(self._page, address), _MAX_PAGES), limit or None)
+        entries: list[tuple[int, Entry]] = []
+        interrupted: RateLimited | None = None
         try:
-            found = listed(address, list(islice(pages, limit or None)), limit)
+            # What came before an error stays.
+            entries.extend(pages)
         except OverflowError as error:
             raise self._error(Problem(UnexpectedResponse, str(error)), _named(address)) from None
+        except RateLimited as error:
+            if error.retryable or not entries:
+                raise
+            interrupted = error
+        found = replace(listed(address, entries, limit), interrupted=interrupted)
         is_nonsense = all(isinstance(each, BadAddress) for each in found.albums)
         if found.posts and is_nonsense and not found.images.images:
             problem = Problem(UnexpectedResponse, str(found.albums[0]))

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from imgur_mirror.api.address import Address, BadAddress, Kind
+from imgur_mirror.api.errors import RateLimited
 from imgur_mirror.api.file_names import distinct
 from imgur_mirror.api.parsing import album_of, positive_int
 from imgur_mirror.models import Album, Image
@@ -26,13 +27,15 @@ class Listed:
     `albums` has them in their order: whole where the list has all images of one, by its id where it
     has not, and an error where an entry names nothing. `images` are the posts that are one image
     each, as one album under the collection's name. `posts` is how many entries were taken, and
-    `is_cut` says that no more were wanted.
+    `is_cut` says that no more were wanted. With `interrupted`, Imgur's limit was reached before its
+    last page.
     """
 
     albums: tuple[Album | str | BadAddress, ...]
     images: Album
     posts: int
     is_cut: bool
+    interrupted: RateLimited | None = None
 
 
 def each_once(

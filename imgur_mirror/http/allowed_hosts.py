@@ -118,18 +118,23 @@ def resolve(host: str, port: int) -> list[str]:
 class Proxies:
     """The proxies that the environment names (`https_proxy`, `no_proxy`), read once.
 
-    Reading them scans the whole environment, which is too slow to do for each image.
+    Reading them, and whether a host is exempt, scans the whole environment, which is too slow to do
+    for each image.
     """
 
     def __init__(self) -> None:
         self._by_scheme = getproxies()
+        self._is_exempt: dict[str, bool] = {}
 
     def of(self, link: str) -> str | None:
         """Return the URL of the proxy for a link; None where there is none to use."""
-        if not self._by_scheme:
-            return None
         parts = urlsplit(link)
-        return None if proxy_bypass(parts.netloc) else self._by_scheme.get(parts.scheme)
+        proxy = self._by_scheme.get(parts.scheme)
+        if proxy is None:
+            return None
+        if parts.netloc not in self._is_exempt:
+            self._is_exempt[parts.netloc] = bool(proxy_bypass(parts.netloc))
+        return None if self._is_exempt[parts.netloc] else proxy
 
 
 def _is_public(ip: IPv4Address | IPv6Address) -> bool:
