@@ -17,10 +17,10 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from deployments.demo import ALBUM, PROFILE, TIME_SCALE, latest_artifact, settings
 from deployments.deploy import deploy
 from deployments.project import HOME
+from flows.cli.command_line import main
 from flows.cli.server import prefect_server
-from flows.compare_strategies import compare_strategies
+from flows.compare_strategies import compare_strategies, comparison_text
 from flows.mirror_album import mirror_album
-from imgur_mirror.models import Work
 from standin.network import MEGAPIXEL_WIDTH, profile
 from standin.process import running
 
@@ -97,7 +97,10 @@ def _take_comparison(browser: Browser) -> None:
             # It draws a picture when it is first asked for it.
             httpx.get(f"{imgur}/{image['name']}", timeout=60).raise_for_status()
         os.environ |= settings(imgur)
-        compare_strategies(WORKED_ON, workers=2, downloads=folder, work=list(Work))
+        call = [WORKED_ON, "--workers", "2", "--downloads", folder]
+        main(
+            compare_strategies, comparison_text, [*call, "--work", "none", "thumbnail", "blurhash"]
+        )
         url = Path(folder, "_reports", WORKED_ON, "comparison.html").as_uri()
         wide = browser.new_page(viewport={"width": 1200, "height": 1500})
         wide.goto(url)
