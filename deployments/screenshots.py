@@ -43,19 +43,20 @@ ARTIFACTS = {"comparison": "comparison", "mirror": "mirror", "contact-sheet": "s
 
 def screenshots() -> int:
     """Mirror the demo's album once, and take the pictures; run the demo first."""
-    with prefect_server(HOME) as api:
+    with prefect_server(HOME) as api, TemporaryDirectory() as folder:
         if latest_artifact(api, "comparison") is None:
             print("there is no comparison yet: run make demo first", file=sys.stderr)
             return 1
         deploy()
         _mirror()
-        pages = _pages(api)
+        # Before the browser, whose event loop flows would take for their own.
+        comparison = _compare(folder)
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+            _take_comparison(browser, comparison.as_uri())
             page = browser.new_page(viewport={"width": 1500, "height": 900})
-            for name, path in pages.items():
+            for name, path in _pages(api).items():
                 _take(page, f"{api.removesuffix('/api')}/v2/{path}", name)
-            _take_comparison(browser)
             browser.close()
     return 0
 
@@ -65,6 +66,22 @@ def _mirror() -> None:
     with running(PROFILE, "--time-scale", TIME_SCALE) as imgur, TemporaryDirectory() as folder:
         os.environ |= settings(imgur)
         mirror_album(ALBUM, downloads=folder)
+
+
+def _compare(folder: str) -> Path:
+    """Compare the strategies with each work on many pictures; gives the page that says so."""
+    sizes = profile(PROFILE).sizes * MANY
+    about = {"bytes": sizes, "width": MEGAPIXEL_WIDTH}
+    with running(PROFILE, "--time-scale", QUICK) as imgur:
+        httpx.put(f"{imgur}/_/albums/{WORKED_ON}", json=about, timeout=60).raise_for_status()
+        for image in httpx.get(f"{imgur}/_/albums/{WORKED_ON}", timeout=60).json():
+            # It draws a picture when it is first asked for it.
+            httpx.get(f"{imgur}/{image['name']}", timeout=60).raise_for_status()
+        os.environ |= settings(imgur)
+        works = ("none", "thumbnail", "blurhash")
+        call = [WORKED_ON, "--workers", "2", "--downloads", folder, "--work", *works]
+        main(compare_strategies, comparison_text, call)
+    return Path(folder, "_reports", WORKED_ON, "comparison.html")
 
 
 def _pages(api: str) -> dict[str, str]:
@@ -87,29 +104,16 @@ def _take(page: Page, url: str, name: str) -> None:
     _keep(page.screenshot(), name)
 
 
-def _take_comparison(browser: Browser) -> None:
-    """Compare the strategies with each work on many pictures, and take the page that says so."""
-    sizes = profile(PROFILE).sizes * MANY
-    about = {"bytes": sizes, "width": MEGAPIXEL_WIDTH}
-    with running(PROFILE, "--time-scale", QUICK) as imgur, TemporaryDirectory() as folder:
-        httpx.put(f"{imgur}/_/albums/{WORKED_ON}", json=about, timeout=60).raise_for_status()
-        for image in httpx.get(f"{imgur}/_/albums/{WORKED_ON}", timeout=60).json():
-            # It draws a picture when it is first asked for it.
-            httpx.get(f"{imgur}/{image['name']}", timeout=60).raise_for_status()
-        os.environ |= settings(imgur)
-        call = [WORKED_ON, "--workers", "2", "--downloads", folder]
-        main(
-            compare_strategies, comparison_text, [*call, "--work", "none", "thumbnail", "blurhash"]
-        )
-        url = Path(folder, "_reports", WORKED_ON, "comparison.html").as_uri()
-        wide = browser.new_page(viewport={"width": 1200, "height": 1500})
-        wide.goto(url)
-        _keep(wide.screenshot(), "which-concurrency")
-        _keep(wide.locator("figure.wide").last.screenshot(), "which-concurrency-lanes")
-        phone = browser.new_page(viewport={"width": 400, "height": 1100}, color_scheme="dark")
-        phone.goto(url)
-        phone.locator("h2").first.evaluate("heading => heading.scrollIntoView()")
-        _keep(phone.screenshot(), "which-concurrency-phone")
+def _take_comparison(browser: Browser, url: str) -> None:
+    """Take the page of a comparison, wide and on a telephone, and its last waterfalls."""
+    wide = browser.new_page(viewport={"width": 1200, "height": 1500})
+    wide.goto(url)
+    _keep(wide.screenshot(), "which-concurrency")
+    _keep(wide.locator("figure.wide").last.screenshot(), "which-concurrency-lanes")
+    phone = browser.new_page(viewport={"width": 400, "height": 1100}, color_scheme="dark")
+    phone.goto(url)
+    phone.locator("h2").first.evaluate("heading => heading.scrollIntoView()")
+    _keep(phone.screenshot(), "which-concurrency-phone")
 
 
 def _keep(screenshot: bytes, name: str) -> None:
