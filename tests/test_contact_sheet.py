@@ -123,6 +123,18 @@ def test_thumbnails_that_are_there_are_shown_and_those_of_replaced_images_go(fol
     assert contact_sheet(run, folder) is None
 
 
+def test_a_thumbnail_that_a_loss_of_power_emptied_is_made_again(folder):
+    put(folder, a__jpg=encoded("JPEG"))
+    run = mirrored("a.jpg")
+    contact_sheet(run, folder)
+    kept = page(folder, "thumbnails") / f"{run.downloads[0].md5}.webp"
+    kept.write_bytes(b"")
+    page(folder, CONTACT_SHEET).unlink()
+    (tile,) = contact_sheet(run, folder).tiles
+    assert tile.thumbnail.startswith(b"RIFF")
+    assert kept.read_bytes() == tile.thumbnail
+
+
 def test_a_thumbnail_that_comes_later_takes_the_place_of_its_placeholder(folder):
     put(folder, a__jpg=b"no picture")
     run = mirrored("a.jpg", blurhash="LEHV6nWB2yk8pyo0adR*.7kCMdnj")

@@ -30,18 +30,23 @@ def md5(content: bytes = b"") -> "hashlib._Hash":
     return hashlib.md5(content, usedforsecurity=False)
 
 
-def write_whole(path: Path, blocks: Iterable[bytes]) -> None:
-    """Replace a file so that at any instant the old or the new one is there, whole."""
+def write_whole(path: Path, blocks: Iterable[bytes], durable: bool = True) -> None:
+    """Replace a file so that at any instant the old or the new one is there, whole.
+
+    Unless it is `durable`, that does not hold for a loss of power, after which it may be empty.
+    """
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         with draft.open("wb") as file:
             file.writelines(blocks)
-            file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         draft.rename(path)
     finally:
         draft.unlink(missing_ok=True)
-    sync_folder(path.parent)
+    if durable:
+        sync_folder(path.parent)
 
 
 def remove_drafts(folder: Path) -> None:

@@ -80,10 +80,16 @@ class LocalStorage(Storage):
             return hashlib.file_digest(file, md5).hexdigest()
 
     def write(self, name: str, blocks: Iterable[bytes]) -> None:
+        self._write(name, blocks, durable=True)
+
+    def write_derived(self, name: str, content: bytes) -> None:
+        self._write(name, [content], durable=False)
+
+    def _write(self, name: str, blocks: Iterable[bytes], durable: bool) -> None:
         path = self.root / name
         with os_errors_as_store_errors(path.parent):
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(path, blocks)
+            write_whole(path, blocks, durable)
 
     def rename(self, name: str, to: str) -> None:
         with os_errors_as_store_errors(self.root), suppress(FileNotFoundError):

@@ -88,6 +88,10 @@ class Storage(ABC):
     def write(self, name: str, blocks: Iterable[bytes]) -> None:
         """Replace a file as a whole."""
 
+    def write_derived(self, name: str, content: bytes) -> None:
+        """Replace a file that is made again where it is lost: a loss of power may empty it."""
+        self.write(name, [content])
+
     @abstractmethod
     def rename(self, name: str, to: str) -> None:
         """Give a file another name, where it is there."""

@@ -32,8 +32,8 @@ class Thumbnails:
         return self.storage.read(f"{md5}{SUFFIX}") or None
 
     def write(self, md5: str, content: bytes) -> None:
-        """Keep the thumbnail of an image."""
-        self.storage.write(f"{md5}{SUFFIX}", [content])
+        """Keep the thumbnail of an image; an empty one counts as none."""
+        self.storage.write_derived(f"{md5}{SUFFIX}", content)
 
     def remove(self, md5s: Collection[str]) -> None:
         """Remove the thumbnails of images that are no longer there."""
