@@ -45,6 +45,15 @@ SWALLOWS = "try: told()\nexcept BaseException: pass"
 THREAD = "threading.Thread(target=time.sleep, args=[60]).start()"
 
 
+# Python calls it where nothing can be raised, and so drops the signal's exception.
+CALLBACK = """
+import weakref
+class Kept: pass
+kept = Kept()
+link = weakref.ref(kept, lambda _: told())
+del kept
+time.sleep(60)
+"""
 AGAIN = "try: told()\nfinally:\n    heard()\n    told()"
 
 # Seconds until a command is ended by force that hangs; one that ends by itself has time for it.
@@ -73,8 +82,16 @@ def run(number=signal.SIGINT, within=ENDS, after="pass", stderr=subprocess.PIPE,
         {"within": FAILS},
         {"after": THREAD},
         {"within": AGAIN},
+        {"within": CALLBACK, "grace": SHORT},
     ],
-    ids=["ends", "hangs", "fails otherwise", "hangs at its end", "is told again"],
+    ids=[
+        "ends",
+        "hangs",
+        "fails otherwise",
+        "hangs at its end",
+        "is told again",
+        "is in a callback",
+    ],
 )
 def test_it_ends_and_says_so_once(number, how):
     ran = run(number, **how)

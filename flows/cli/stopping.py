@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from threading import Event, Thread
 from types import FrameType
 
@@ -52,6 +53,7 @@ def stoppable() -> Iterator[None]:
     # (`capture_sigterm` in prefect 3.9.1): a deadline set by the handler would come too late where
     # no server answers.
     before = signal.set_wakeup_fd(watch.signals, warn_on_full_buffer=False)
+    hook, sys.unraisablehook = sys.unraisablehook, partial(_print_unless_told, sys.unraisablehook)
     try:
         yield
     except BaseException as error:
@@ -68,6 +70,18 @@ def stoppable() -> Iterator[None]:
         os.close(watch.signals)
         if watch.stopped is None:
             _watches.remove(watch)
+            sys.unraisablehook = hook
+
+
+def _print_unless_told(
+    hook: Callable[["sys.UnraisableHookArgs"], object], what: "sys.UnraisableHookArgs"
+) -> None:
+    """Say nothing of a signal that met a callback, which cannot raise: the watch ends the process.
+
+    Python would print it with its traceback, before the one sentence that the command ends with.
+    """
+    if not is_stopping() and _number_of(what.exc_value) is None:
+        hook(what)
 
 
 def raise_if_stopped() -> None:
@@ -94,7 +108,14 @@ def _terminate(_number: int, _frame: FrameType | None) -> None:
 
 def _number_of(error: BaseException | None) -> int | None:
     """Find the signal in the chain of an error: `_Watch` may not have read it yet."""
-    numbers = {KeyboardInterrupt: signal.SIGINT, _Terminated: signal.SIGTERM}
+    # Imported where it is used: see `stoppable`.
+    from prefect.exceptions import TerminationSignal
+
+    numbers: dict[type[BaseException], int] = {
+        KeyboardInterrupt: signal.SIGINT,
+        _Terminated: signal.SIGTERM,
+        TerminationSignal: signal.SIGTERM,
+    }
     while error is not None:
         if number := numbers.get(type(error)):
             return number
