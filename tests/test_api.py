@@ -849,7 +849,9 @@ def test_with_the_public_id_one_thing_is_asked_at_a_time(api):
                 asked.wait(0.5 if access.is_public else 60)
             under_way.discard(handler)
             body = json.dumps(envelope(listing([]))).encode()
-            handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+            # Closed: the next request could meet the connection just as the server gives it up.
+            head = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
+            handler.wfile.write(head % len(body) + body)
 
         api.answers["*"] = answer
         threads = [threading.Thread(target=client.album_at, args=(ALBUM,)) for _ in range(2)]
