@@ -451,15 +451,15 @@ def test_an_image_that_fails_for_ever_costs_its_batch_nothing(strategy, standin,
 CONCURRENT = [strategy for strategy in Strategy if strategy is not Strategy.SEQUENTIAL]
 
 
-PAUSE = 3
+PAUSE = 2
 
 
 @pytest.mark.parametrize(
     ("strategy", "status"), [*((strategy, 429) for strategy in CONCURRENT), (Strategy.ASYNC, 503)]
 )
 def test_one_refusal_slows_every_worker(strategy, status, tmp_path, prefect_server):
-    """Each answer takes 0.5 s, so that seven others would ask 42 times in the three seconds."""
-    with running("raw", "--first-byte", "0.5") as address:
+    """Each answer takes 0.25 s, so that seven others would ask 56 times in the two seconds."""
+    with running("raw", "--first-byte", "0.25") as address:
         standin = Standin(address)
         images = standin.album("Slower0", count=40, bytes=2000)
         refused = images[0]
