@@ -27,7 +27,7 @@ SUITE = Suite(
     },
     KEPT,
     "\n".join(f"  {tool.name:<12}{tool.install}" for tool in TOOLS.values())
-    + "\n  nginx       apt install nginx-light   (serves `raw` and `many`)",
+    + "\n  nginx       apt install nginx-light   (serves `raw`, `many` and `work`)",
 )
 
 

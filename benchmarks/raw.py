@@ -2,12 +2,11 @@
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 
 from benchmarks.contenders import naive, ours, tool, tools
-from benchmarks.measuring import BenchmarkError, Contender, Options, Row, Section, Target, in_turns
-from benchmarks.sources import Source, nginx_program, of_nginx, of_standin
+from benchmarks.measuring import Contender, Options, Row, Section, Target, in_turns
+from benchmarks.sources import Source, quickest
 from benchmarks.tools import TOOLS
 from imgur_mirror.models import Strategy
 
@@ -26,7 +25,7 @@ ONE_BY_ONE = 10
 def raw(options: Options) -> Section:
     """10,000 images of 100 kB: images a second."""
     count = 200 if options.quick else 10_000
-    with _served(options, [count], 100_000) as ([source], host):
+    with quickest(options.ground, [count], 100_000) as ([source], host):
         few = source.part(count // ONE_BY_ONE)
         rows = _counted(in_turns(_contenders(source, few), options.rounds, options.ground), source)
     return Section(
@@ -42,7 +41,7 @@ def raw(options: Options) -> Section:
 def many(options: Options) -> Section:
     """100,000 images of 1 kB: memory, and whether time grows faster than the album."""
     counts = [100, 1_000] if options.quick else [10_000, 100_000]
-    with _served(options, counts, 1_000) as (sources, host):
+    with quickest(options.ground, counts, 1_000) as (sources, host):
         contenders = {
             f"{name}, {count:,} images": contender
             for count, source in zip(counts, sources, strict=True)
@@ -57,20 +56,6 @@ def many(options: Options) -> Section:
         rows=tuple(rows.values()),
         targets=_growth(rows, *counts),
     )
-
-
-@contextmanager
-def _served(options: Options, counts: list[int], size: int) -> Iterator[tuple[list[Source], str]]:
-    """The albums, and who serves them."""
-    if nginx_program():
-        with of_nginx(options.ground, counts, size) as sources:
-            yield sources, "nginx"
-    elif len(counts) == 1:
-        with of_standin("raw", album="b000001", sizes=[size] * counts[0]) as source:
-            yield [source], "the stand-in"
-    else:
-        # The stand-in lists an image with all its fields, and 32 MiB of an answer are read.
-        raise BenchmarkError("so many images need nginx: apt install nginx-light")
 
 
 def _contenders(source: Source, few: Source) -> dict[str, Contender]:

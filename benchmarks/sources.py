@@ -28,9 +28,9 @@ __all__ = [
     "limit",
     "listed_by_nginx",
     "nginx_program",
-    "of_nginx",
     "of_standin",
     "pointing_at",
+    "quickest",
     "with_album",
 ]
 
@@ -174,11 +174,32 @@ def _ask(address: str, body: object = None) -> list[dict[str, Any]]:
 
 
 @contextmanager
-def of_nginx(ground: Path, counts: Sequence[int], size: int) -> Iterator[list[Source]]:
-    """Albums of the first so many of the same files, all of one size, served by nginx."""
+def quickest(
+    ground: Path, counts: Sequence[int], size: int, width: int = 0
+) -> Iterator[tuple[list[Source], str]]:
+    """Albums of the first so many of the same files, and who serves them: nginx, if it is there.
+
+    All are of one size, and `width` pixels across; 0 for what surely fits.
+
+    Raises:
+        BenchmarkError: where there is no nginx, for several albums.
+    """
+    if nginx_program():
+        with _of_nginx(ground, counts, size, width) as sources:
+            yield sources, "nginx"
+    elif len(counts) == 1:
+        with running("raw") as address:
+            yield [with_album(address, "b000001", [size] * counts[0], width)], "the stand-in"
+    else:
+        # The stand-in lists an image with all its fields, and 32 MiB of an answer are read.
+        raise BenchmarkError("so many images need nginx: apt install nginx-light")
+
+
+@contextmanager
+def _of_nginx(ground: Path, counts: Sequence[int], size: int, width: int) -> Iterator[list[Source]]:
     root = ground / "nginx"
     (root / "files" / "3" / "album").mkdir(parents=True)
-    names = _write_files(root / "files", max(counts), size)
+    names = _write_files(root / "files", max(counts), size, width)
     try:
         with _nginx(root) as address:
             yield [_album(root / "files", address, names[:count], size) for count in counts]
@@ -207,12 +228,12 @@ def _numbered(number: int) -> str:
     return f"n{number:09}.jpg"
 
 
-def _write_files(folder: Path, count: int, size: int) -> list[str]:
+def _write_files(folder: Path, count: int, size: int, width: int = 0) -> list[str]:
     """Write pictures, and link them to as many names as there are to be files."""
     names = [f"r{number:06}.jpg" for number in range(count)]
     for number, name in enumerate(names):
         if number < PICTURES:
-            picture = draw(Picture(name.removesuffix(".jpg"), "jpg", size))
+            picture = draw(Picture(name.removesuffix(".jpg"), "jpg", size, width=width))
             (folder / name).write_bytes(picture.read(0, size))
         else:
             (folder / name).hardlink_to(folder / names[number % PICTURES])

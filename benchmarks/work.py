@@ -1,61 +1,47 @@
-"""Which concurrency for which work: strategies and works on the article's album, side by side.
+"""Which concurrency for which work: strategies and works, side by side on two networks.
 
-On the article's network, at its times x `--time-scale`; and with ten times as many pictures on one
-that is as quick as loopback gets, where the processor is what there is to share.
+The article's album on its network, at its times x `--time-scale`; and many more pictures from nginx
+on loopback, which needs little of the processor, so that this is what there is to share.
 """
 
 from collections.abc import Iterator, Mapping
-from urllib.request import urlopen
 
 from benchmarks.contenders import ours
 from benchmarks.measuring import Contender, Options, Row, Section, Target, in_turns
-from benchmarks.sources import Source, of_standin, with_album
+from benchmarks.sources import Source, of_standin, quickest
 from imgur_mirror.models import Strategy, Work
 from standin.network import MEGAPIXEL_WIDTH, profile
 
 __all__ = ["FAST", "SLOW", "targets", "trial", "work"]
 
 WORKERS = 2
-TIMES = 10
-"""How many times as many pictures come over the quick network."""
 
-QUICK = 3
-"""Pictures over the quick network, in a quick run."""
+MANY, QUICK = 800, 3
+"""Pictures over the quick network, and in a quick run."""
+
+SIZE = 400_000
+"""Bytes of each of them: about the article's mean."""
 
 SLOW, FAST = "slow network", "quick network"
 
 
 def work(options: Options) -> Section:
     """Measure each strategy with each work, on both networks."""
-    sizes = profile("article").sizes
-    many = sizes[:QUICK] if options.quick else sizes * TIMES
+    few = len(profile("article").sizes)
+    many = QUICK if options.quick else MANY
     scale = options.time_scale / 10 if options.quick else options.time_scale
     with (
         of_standin("article", "--time-scale", str(scale), "--width", str(MEGAPIXEL_WIDTH)) as slow,
-        of_standin("fast") as fast,
+        quickest(options.ground, [many], SIZE, MEGAPIXEL_WIDTH) as ([fast], host),
     ):
-        added = with_album(fast.address, "Works01", many, MEGAPIXEL_WIDTH)
-        _have_drawn(added)
-        rows = in_turns(
-            dict(_contenders({SLOW: slow, FAST: added})), options.rounds, options.ground
-        )
+        rows = in_turns(dict(_contenders({SLOW: slow, FAST: fast})), options.rounds, options.ground)
     return Section(
-        title=f"work: {len(sizes)} pictures, times × {scale:g}; {len(many)} on the quick network",
+        title=f"work: {few} pictures, times × {scale:g}; {many} from {host} on the quick network",
         rows=tuple(rows.values()),
         shown=("start-up", "download", "work", "cores"),
         targets=tuple(targets(rows)),
         notes=("seconds are until the last file and its work, with the start-up",),
     )
-
-
-def _have_drawn(source: Source) -> None:
-    """Have the stand-in draw and keep these pictures before anything is measured.
-
-    Those of its profile it draws as it starts.
-    """
-    for link in source.links:
-        with urlopen(link) as answer:  # noqa: S310 - loopback
-            answer.read()
 
 
 def _contenders(sources: Mapping[str, Source]) -> Iterator[tuple[str, Contender]]:
