@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from imgur_mirror.models import Album, Download, Image, Outcome
 from imgur_mirror.store import BatchState, StoreError, album_folder, outcomes_in
+from tests.support.waiting import eventually
 
 MIB = 1 << 20
 MANIFEST = "album.json"
@@ -451,6 +452,29 @@ def test_two_processes_that_race_leave_whole_files(folder):
     assert [racer.wait() for racer in racers] == [0, 0]
     folder.sweep([])
     assert names(folder) == ["x.jpg"]
+
+
+COMES_AND_GOES = """
+import os
+while True:
+    for number in range(99):
+        open(f"{number}.part", "w").close()
+    for number in range(99):
+        os.unlink(f"{number}.part")
+"""
+
+
+def test_a_file_that_goes_while_all_are_listed_is_left_out(folder):
+    """As another run's partial files do, when they get their names."""
+    (folder.local_dir / "x.jpg").write_bytes(b"whole")
+    command = [sys.executable, "-c", COMES_AND_GOES]
+    with subprocess.Popen(command, cwd=folder.local_dir) as other:
+        try:
+            assert eventually(lambda: list(folder.local_dir.glob("*.part")))
+            for _ in range(1000):
+                assert folder.files() == {"x.jpg": 5}
+        finally:
+            other.kill()
 
 
 # What is swept

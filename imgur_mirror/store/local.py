@@ -48,12 +48,14 @@ class LocalStorage(Storage):
         return type(self)(self.root / name)
 
     def list(self) -> dict[str, Stored]:
+        found = {}
         with os_errors_as_store_errors(self.root), os.scandir(self.root) as entries:
-            return {
-                entry.name: Stored(entry.stat().st_size)
-                for entry in entries
-                if entry.is_file(follow_symlinks=False)
-            }
+            for entry in entries:
+                # Another run may remove or rename it just now.
+                with suppress(FileNotFoundError):
+                    if entry.is_file(follow_symlinks=False):
+                        found[entry.name] = Stored(entry.stat().st_size)
+        return found
 
     def stat(self, name: str) -> Stored | None:
         path = self.root / name
