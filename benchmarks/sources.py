@@ -147,11 +147,11 @@ def limit(network: Profile, size: int, connections: int) -> float:
 
 @contextmanager
 def of_standin(
-    profile: str, *flags: str, album: str = "PdA9Amq", sizes: Sequence[int] = ()
+    profile: str, *flags: str, album: str = "PdA9Amq", sizes: Sequence[int] = (), width: int = 0
 ) -> Iterator[Source]:
-    """The stand-in's album on a profile, or one of images of these sizes."""
+    """The stand-in's album on a profile, or one that `with_album` puts there."""
     with running(profile, *flags) as address:
-        yield with_album(address, album, sizes)
+        yield with_album(address, album, sizes, width)
 
 
 def with_album(address: str, album: str, sizes: Sequence[int] = (), width: int = 0) -> Source:
@@ -188,8 +188,9 @@ def quickest(
         with _of_nginx(ground, counts, size, width) as sources:
             yield sources, "nginx"
     elif len(counts) == 1:
-        with running("raw") as address:
-            yield [with_album(address, "b000001", [size] * counts[0], width)], "the stand-in"
+        sizes = [size] * counts[0]
+        with of_standin("raw", album="b000001", sizes=sizes, width=width) as source:
+            yield [source], "the stand-in"
     else:
         # The stand-in lists an image with all its fields, and 32 MiB of an answer are read.
         raise BenchmarkError("so many images need nginx: apt install nginx-light")

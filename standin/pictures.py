@@ -240,7 +240,7 @@ class Cache:
 
     LARGEST = 8 << 20
 
-    def __init__(self, limit: int = 256 << 20) -> None:
+    def __init__(self, limit: int = 512 << 20) -> None:
         self._limit, self._held = limit, 0
         self._bodies: OrderedDict[Picture, Bytes] = OrderedDict()
 

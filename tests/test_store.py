@@ -456,7 +456,8 @@ def test_two_processes_that_race_leave_whole_files(folder):
 
 COMES_AND_GOES = """
 import os
-while True:
+parent = os.getppid()
+while os.getppid() == parent:
     for number in range(99):
         open(f"{number}.part", "w").close()
     for number in range(99):
