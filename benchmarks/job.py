@@ -74,13 +74,14 @@ def _source(options: Options) -> Iterator[tuple[Listed, Path]]:
 
 
 def _whole(listed: Listed, folder: Path) -> Run:
-    before = task_runs()
+    before = _recorded()
     run = mirrored_on_cluster(listed, folder)
-    return Run(run.seconds, run.more | _fetched(listed) | _recorded(before))
+    fetched = _fetched(listed)
+    return Run(run.seconds, run.more | fetched | {"task runs": _recorded() - before})
 
 
 def _killed_half_way(listed: Listed, folder: Path) -> tuple[Run, Run]:
-    before = task_runs()
+    before = _recorded()
     began = time.perf_counter()
     with started(listed, STRATEGY, folder) as session:
 
@@ -91,12 +92,15 @@ def _killed_half_way(listed: Listed, folder: Path) -> tuple[Run, Run]:
         if not session.until(half, every=0.25):
             raise BenchmarkError(f"mirror_many ended before it could be killed: {session.said}")
     seconds = time.perf_counter() - began
-    first = Run(seconds, _fetched(listed) | session.memory() | _recorded(before))
-    before = task_runs()
+    fetched, memory, half_way = _fetched(listed), session.memory(), _recorded()
+    first = Run(seconds, fetched | memory | {"task runs": half_way - before})
     resumed = mirrored(listed, STRATEGY, folder)
     both = _fetched(listed)
-    mine = both | {"fetched": both["fetched"] - first.more["fetched"]}
-    return first, Run(resumed.seconds, resumed.more | mine | _recorded(before))
+    mine = both | {
+        "fetched": both["fetched"] - first.more["fetched"],
+        "task runs": _recorded() - half_way,
+    }
+    return first, Run(resumed.seconds, resumed.more | mine)
 
 
 def _fetched(listed: Listed) -> dict[str, float]:
@@ -104,6 +108,7 @@ def _fetched(listed: Listed) -> dict[str, float]:
     return {"fetched": asked.total(), "fetched twice": asked.total() - len(asked)}
 
 
-def _recorded(before: int) -> dict[str, float]:
+def _recorded() -> int:
+    """Count all task runs; the last of another benchmark, too, is recorded after its end."""
     time.sleep(SETTLED)
-    return {"task runs": task_runs() - before}
+    return task_runs()
