@@ -60,6 +60,11 @@ class Outcome(StrEnum):
     BYTE_RANGE = "piece"
     HELD = "held"
 
+    @property
+    def is_stored(self) -> bool:
+        """Whether the whole image is there, under its name or held."""
+        return self in (Outcome.DOWNLOADED, Outcome.HELD, Outcome.UNCHANGED)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Image:

@@ -328,6 +328,26 @@ def test_one_picture_for_several_albums_of_a_list_is_a_substitute(strategy, imgu
     ]
 
 
+@pytest.mark.parametrize("strategy", Strategy)
+def test_a_substitute_for_several_albums_of_a_list_replaces_no_file(strategy, imgur, tmp_path):
+    """Albums of one image each, all edited since: alone, each might have got its new picture."""
+    sizes = (4000, 5000, 6000)
+    albums = [new_album(imgur, bytes=[size]) for size in sizes]
+    assert mirrored(albums, strategy, tmp_path).is_completed()
+    before = [stored(tmp_path / album) for album in albums]
+    for album, size in zip(albums, sizes, strict=True):
+        edited(imgur, album, [size], "?2")
+        answer(imgur, contents(imgur, album), SAME["a jpeg"].case)
+
+    state = mirrored(albums, strategy, tmp_path)
+
+    assert state.message.count("the file that was there is kept") == 3
+    assert [stored(tmp_path / album) for album in albums] == before
+    for album in albums:
+        told(imgur, "DELETE", f"faults/{next(iter(contents(imgur, album))).partition('.')[0]}")
+    assert mirrored(albums, strategy, tmp_path).is_completed()
+
+
 def mirrored(albums, strategy, downloads):
     return mirror_albums(albums, strategy, workers=2, downloads=str(downloads), return_state=True)
 

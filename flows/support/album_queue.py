@@ -29,7 +29,7 @@ from flows.support.mirroring import announcement
 from imgur_mirror.download import AlbumMirror, Batch
 from imgur_mirror.download.sharing import SharedImages
 from imgur_mirror.download.substitutes import SeenPictures
-from imgur_mirror.models import Download, Mirrored
+from imgur_mirror.models import Download, Mirrored, Outcome
 from imgur_mirror.report import fetched_line
 
 __all__ = ["AlbumQueue"]
@@ -39,6 +39,9 @@ ALBUMS_AT_ONCE = 16
 
 HELPERS = 4
 """Threads that finish albums; more would only take the interpreter from each other."""
+
+MAX_UNSETTLED = ALBUMS_AT_ONCE // 2
+"""Albums of these that may wait for those behind them, which must have room."""
 
 LEAST_BYTES = 2_000_000
 """For a task run to fetch, of an album that is not alone: each costs the server about 10 ms."""
@@ -97,6 +100,7 @@ class AlbumQueue:
     _fetching: list[_AtWork] = field(default_factory=list)
     _in_turn: deque[_AtWork] = field(default_factory=deque)
     _postponed: list[_AtWork] = field(default_factory=list)
+    _unsettled: list[_AtWork] = field(default_factory=list)
     _at_work: dict[int, ExitStack] = field(default_factory=dict)
 
     def run(self, albums: Iterable[Wanted | AlbumRun]) -> tuple[AlbumRun, ...]:
@@ -106,6 +110,7 @@ class AlbumQueue:
                 raise_if_stopped()
                 with suppress(Empty):
                     self._todo.get(timeout=LOOK_SECONDS)()
+                self._settle()
                 self._submit()
                 self.progress.show()
         return tuple(self._ended[place] for place in sorted(self._ended))
@@ -238,7 +243,23 @@ class AlbumQueue:
         album.rows.extend(outcomes_of(batch, future, album.run.folder))
         if not album.batches and not album.submitted:
             get_run_logger().info("%s: %s", album.run.album.id, fetched_line(album.rows))
-            self._aside.put(partial(self._finish, album))
+            if any(row.outcome is Outcome.HELD for row in album.rows):
+                self.seen.add(album.run.pictures(album.rows))
+                self._unsettled.append(album)
+            else:
+                self._aside.put(partial(self._finish, album))
+
+    def _settle(self) -> None:
+        """Finish the albums in which a picture is to replace a file, after all others.
+
+        Until then a later album may show that the picture is a substitute.
+        """
+        waiting = len(self._unsettled) + len(self._postponed)
+        all_others_ended = not self._unlisted and len(self._at_work) == waiting
+        if all_others_ended or len(self._unsettled) >= MAX_UNSETTLED:
+            for album in self._unsettled:
+                self._aside.put(partial(self._finish, album))
+            self._unsettled.clear()
 
     def _finish(self, album: _AtWork) -> None:
         """Write an album's manifest, and publish what it brought."""

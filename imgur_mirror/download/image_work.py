@@ -10,8 +10,6 @@ from imgur_mirror.store import AlbumFolder, Entry
 
 __all__ = ["do_work", "has_work", "lacks_work"]
 
-STORED = (Outcome.DOWNLOADED, Outcome.HELD, Outcome.UNCHANGED)
-
 
 def lacks_work(entry: Entry, work: Work, thumbnails: set[str]) -> bool:
     """Tell whether work is to be done on an image that is stored; what failed once fails again.
@@ -27,7 +25,7 @@ def lacks_work(entry: Entry, work: Work, thumbnails: set[str]) -> bool:
 
 def has_work(row: Download, work: Work) -> bool:
     """Tell whether work is to be done on the image of an outcome."""
-    is_pending = row.outcome in STORED and row.work_started is None
+    is_pending = row.outcome.is_stored and row.work_started is None
     return work is not Work.NONE and is_pending and not _is_video(row.type, row.name)
 
 

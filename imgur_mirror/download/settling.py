@@ -22,8 +22,6 @@ __all__ = [
     "suspects",
 ]
 
-STORED = (Outcome.DOWNLOADED, Outcome.HELD, Outcome.UNCHANGED)
-
 KEPT = "; the file that was there is kept"
 
 
@@ -85,7 +83,7 @@ def settle_again(mirrored: Mirrored, folder: AlbumFolder, seen: SeenPictures) ->
 
 def has_substitutes(mirrored: Mirrored, seen: SeenPictures) -> bool:
     """Tell whether an album that was finished has pictures that are known for substitutes now."""
-    return any(row.outcome in STORED and row.md5 in seen.substitutes for row in mirrored.downloads)
+    return any(row.outcome.is_stored and row.md5 in seen.substitutes for row in mirrored.downloads)
 
 
 def settle(
@@ -102,7 +100,7 @@ def settle(
     Raises:
         StoreError: where the folder cannot be written.
     """
-    stored = {key: row for key, row in rows.items() if row.outcome in STORED}
+    stored = {key: row for key, row in rows.items() if row.outcome.is_stored}
     seen.add((row.md5, sizes.get(key)) for key, row in stored.items())
     refused = {k: _refused(row) for k, row in stored.items() if row.md5 in seen.substitutes}
     # Where a file was there before, what came is held.

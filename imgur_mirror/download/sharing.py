@@ -10,8 +10,6 @@ from imgur_mirror.store import AlbumFolder, StoreError
 
 __all__ = ["SharedImages"]
 
-STORED = (Outcome.DOWNLOADED, Outcome.UNCHANGED)
-
 
 @dataclass(frozen=True, slots=True)
 class _Place:
@@ -36,7 +34,7 @@ class SharedImages:
         """Note what an album has, for the albums that follow."""
         images = {image.id: image for image in mirrored.album.images}
         for row in mirrored.downloads:
-            if row.outcome in STORED and row.md5 is not None and row.id in images:
+            if row.outcome.is_stored and row.md5 is not None and row.id in images:
                 self._places.setdefault(row.id, _Place(folder, row, images[row.id]))
 
     def spare(self, run: AlbumMirror) -> AlbumMirror:

@@ -85,7 +85,7 @@ def fetched_line(rows: Sequence[Download]) -> str:
     ends = [row.finished for row in rows if row.finished is not None]
     seconds = max(ends) - min(starts) if starts and ends else 0.0
     wanted = {row.id for row in rows}
-    stored = {row.id for row in rows if row.outcome in (Outcome.DOWNLOADED, Outcome.UNCHANGED)}
+    stored = {row.id for row in rows if row.outcome.is_stored}
     count = counted_images(len(wanted))
     of_all = count if stored == wanted else f"{len(stored)} of {count}"
     received = size(sum(row.received for row in rows))
