@@ -50,7 +50,7 @@ def mirror(call: Call) -> dict[str, float]:
 
 
 def work(call: Call) -> dict[str, float]:
-    """Give the parts of a run as a comparison tells them: all but what is published."""
+    """Return the parts of a run as a comparison tells them: all but what is published."""
     with metering() as meter:
         mirrored = _mirrored(call)
         used, told = meter.usage(mirrored.timings), parts(mirrored)

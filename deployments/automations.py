@@ -27,7 +27,7 @@ def set_automation(wanted: AutomationCore) -> None:
 
 
 def _definition(automation: AutomationCore) -> dict[str, Any]:
-    """Give what an automation does: not its ids, nor whether it is switched on."""
+    """Return what an automation does: not its ids, nor whether it is switched on."""
     return automation.model_dump(
         mode="json", exclude={"id": True, "enabled": True, "trigger": {"id"}}
     )

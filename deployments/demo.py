@@ -30,7 +30,7 @@ In Prefect's UI, once `make ui` runs in another terminal:
 
 
 def settings(imgur: str) -> dict[str, str]:
-    """Give the environment in which the flows take the stand-in at this address for Imgur."""
+    """Return the environment in which the flows take the stand-in at this address for Imgur."""
     return {
         "IMGUR_API_URL": f"{imgur}/",
         "IMGUR_IMAGE_HOSTS": f'["{imgur.removeprefix("http://")}"]',
@@ -78,7 +78,7 @@ def _after(report: str) -> str:
 
 
 def latest_artifact(api: str, prefix: str) -> str | None:
-    """Give the id of the latest artifact of the demo's album whose key begins so."""
+    """Return the id of the latest artifact of the demo's album whose key begins so."""
     key = {"like_": f"{prefix}-{ALBUM.lower()}"}
     wanted = {"artifacts": {"key": key}, "sort": "CREATED_DESC", "limit": 1}
     found = httpx.post(f"{api}/artifacts/filter", json=wanted, timeout=30).raise_for_status()

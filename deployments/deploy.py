@@ -71,7 +71,7 @@ def deploy_entry(client: SyncPrefectClient, entry: Entry, pool: str | None) -> U
 
 
 def _code(entry: Entry, pool: str | None) -> dict[str, Any]:
-    """Give what no one changes in the UI; `None` for the pool takes it out of one."""
+    """Return what no one changes in the UI; `None` for the pool takes it out of one."""
     return {
         # The same fields however it is run, so that one way takes over from the other.
         "entrypoint": entry.entrypoint,
@@ -96,12 +96,12 @@ def _limit(entry: Entry) -> dict[str, Any]:
 
 
 def _choices(entry: Entry) -> dict[str, Any]:
-    """Give what people change in the UI, too."""
+    """Return what people change in the UI, too."""
     return {"parameters": entry.parameters, "schedules": entry.made_schedules()}
 
 
 def _changes(entry: Entry, there: DeploymentResponse) -> dict[str, Any]:
-    """Give what of people's choices is replaced."""
+    """Return what of people's choices is replaced."""
     ours = (there.version or "").startswith("prefect.yaml-")
     if not ours and there.work_pool_name is None:
         # `serve` of the version before paused all when it stopped, and woke them when it started.

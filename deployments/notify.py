@@ -48,7 +48,7 @@ class NoSuchBlock(ValueError):
 
 
 def automation(block: BlockDocument, name: str) -> AutomationCore:
-    """Give the automation that tells through this block, which is named `slug/name`."""
+    """Return the automation that tells through this block, which is named `slug/name`."""
     return AutomationCore(
         name=f"imgur-mirror: a run that failed or crashed is told through {name}",
         trigger=EventTrigger(

@@ -36,7 +36,7 @@ class Served(RunnerDeployment):
         return cls(name=entry.name, flow_name=entry.flow.name).written(entry)
 
     def written(self, entry: Entry) -> "Served":
-        """Give the deployment, which is now as prefect.yaml has it."""
+        """Return the deployment, which is now as prefect.yaml has it."""
         self._entry = entry
         return self
 

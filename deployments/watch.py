@@ -32,7 +32,7 @@ RESTS = {"Paused", "Suspended"}
 
 
 def automation(within: int = PATIENCE) -> AutomationCore:
-    """Give the automation that takes a run for dead after so many seconds."""
+    """Return the automation that takes a run for dead after so many seconds."""
     # A run that is suspended beats on until it comes to the end of its task runs: what it sends
     # when it has left its flow is what no heartbeat follows.
     quiet = {LEFT, *(f"prefect.flow-run.{state}" for state in ENDS | RESTS)}

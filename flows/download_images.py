@@ -38,7 +38,7 @@ class Downloads:
     at_once: int
 
     def batches(self, plan: Plan, least_bytes: int = 0) -> tuple[Batch, ...]:
-        """Give the batches of a plan, as large as the connections of a task run ask for.
+        """Return the batches of a plan, as large as the connections of a task run ask for.
 
         They are of about `least_bytes` or more, where the plan has as much.
         """

@@ -107,7 +107,7 @@ def _fetch(collection: Address, limit: int, settings: Settings) -> Listed:
 
 
 def _is_stored(root: str, album: str) -> bool:
-    """Tell whether an album has a folder; a store elsewhere is not asked, which would take long."""
+    """Return whether an album has a folder; a remote store is not asked, which would take long."""
     folder = album_folder(root, album)
     return folder.capabilities.local and folder.local_dir.exists()
 
@@ -187,7 +187,7 @@ class _ListRun:
 
 
 def _common_refusal(runs: Sequence[AlbumRun]) -> BadCredentials | None:
-    """Give why the call is wrong, and not an album, where it is: no valid client id."""
+    """Return why the call is wrong, and not an album, where it is: no valid client id."""
     refusals = [run.error for run in runs if isinstance(run.error, BadCredentials)]
     return refusals[0] if refusals and len(refusals) == len(runs) else None
 

@@ -46,11 +46,11 @@ class Cut:
     shard_size: int
 
     def shards(self) -> Iterator[Shard]:
-        """Give the shards, each cut when it is asked for."""
+        """Return the shards, each cut when it is asked for."""
         return cut_into_shards(self.source, self.shard_size)
 
     def is_one_shard(self) -> bool:
-        """Tell whether it is one shard altogether."""
+        """Return whether it is one shard altogether."""
         return sum(1 for _ in islice(self.shards(), 2)) == 1
 
     @property

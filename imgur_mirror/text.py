@@ -34,23 +34,23 @@ def root_cause(error: BaseException) -> str:
 
 
 def plain(text: str) -> str:
-    """Give the text on one line, without control characters or marks that reverse its direction."""
+    """Return the text on one line, without control characters or marks that reverse it."""
     visible = "".join(mark if mark.isprintable() else " " for mark in text)
     return " ".join(visible.split())
 
 
 def counted(count: int, noun: str) -> str:
-    """Give `1 worker` or `8 workers`."""
+    """Return `1 worker` or `8 workers`."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def counted_images(count: int) -> str:
-    """Give `1 image` or `40 images`."""
+    """Return `1 image` or `40 images`."""
     return counted(count, "image")
 
 
 def join_words(words: Sequence[str]) -> str:
-    """Give `a`, `a and b` or `a, b and c`."""
+    """Return `a`, `a and b` or `a, b and c`."""
     *others, last = words or [""]
     return f"{', '.join(others)} and {last}" if others else last
 
@@ -62,7 +62,7 @@ def join_some(parts: Sequence[str], limit: int, separator: str = ", ") -> str:
 
 
 def size(count: int) -> str:
-    """Give bytes as `512 bytes`, `98 kB`, `12.3 MB` or `1.2 GB`; a kB has 1000 bytes."""
+    """Return bytes as `512 bytes`, `98 kB`, `12.3 MB` or `1.2 GB`; a kB has 1000 bytes."""
     for unit, factor in (("GB", 1e9), ("MB", 1e6)):
         if count >= factor * 0.9995:
             return f"{count / factor:.1f} {unit}"
@@ -70,7 +70,7 @@ def size(count: int) -> str:
 
 
 def duration(seconds: float, decimals: int = 1) -> str:
-    """Give a time as `0.04 s`, `4.2 s`, `2 min 5 s` or `3 h 20 min`.
+    """Return a time as `0.04 s`, `4.2 s`, `2 min 5 s` or `3 h 20 min`.
 
     Below a second it has at least two decimals, below 0.01 s three.
     """

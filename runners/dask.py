@@ -112,7 +112,7 @@ Cluster = Callable[[], AbstractContextManager[Any]]
 
 
 def _existing(address: str) -> AbstractContextManager[str]:
-    """Give the address of a cluster that stays when its runs have ended."""
+    """Return the address of a cluster that stays when its runs have ended."""
     return nullcontext(address)
 
 
@@ -223,7 +223,7 @@ class _Live:
 
 
 def _client_of_worker() -> distributed.Client | None:
-    """Give the client of the worker that this runs in, if it does: a task may submit others."""
+    """Return the client of the worker that this runs in, if it does: a task may submit others."""
     try:
         distributed.get_worker()
     except ValueError:

@@ -137,16 +137,16 @@ def send_last_records(seconds: float) -> None:
 
 
 def is_end_of_run(record: logging.LogRecord, state: str = "") -> bool:
-    """Tell whether a record is an engine's last word on a run, and on one that ended so."""
+    """Return whether a record is an engine's last word on a run, and on one that ended so."""
     return record.getMessage().startswith(f"Finished in state {state}")
 
 
 def is_about_hook(record: logging.LogRecord, hook: str) -> bool:
-    """Tell whether a record is an engine's, on a hook that it runs or has run."""
+    """Return whether a record is an engine's, on a hook that it runs or has run."""
     said = (f"Running hook {hook!r}", f"Hook {hook!r} finished")
     return record.getMessage().startswith(said)
 
 
 def is_unexpected_end(record: logging.LogRecord) -> bool:
-    """Tell whether a record is how the engine of a process reports an error that reached it."""
+    """Return whether a record is how the engine of a process reports an error that reached it."""
     return record.getMessage().startswith("Engine execution")

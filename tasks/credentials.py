@@ -31,7 +31,7 @@ class ImgurCredentials(Block):
 
 
 def access(settings: Settings) -> Access:
-    """Give what the API adapter needs, with the block's credentials where the settings name one.
+    """Return what the API adapter needs, with the block's credentials where the settings name one.
 
     Where no id is set, it is the public one, and the log says so.
 

@@ -101,7 +101,7 @@ def _checked(rows: Iterable[Download]) -> tuple[Download, ...]:
 
 
 def download_task(strategy: Strategy, wire: Wire) -> Task[..., Any]:
-    """Give the download task of a strategy, with the retries that the settings ask for.
+    """Return the download task of a strategy, with the retries that the settings ask for.
 
     It raises `BatchFailed`, with all outcomes, where an image of its batch failed.
     """

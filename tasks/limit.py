@@ -36,7 +36,7 @@ class Limit:
     pause: float
 
     def turns(self, batch: Batch, folder: AlbumFolder) -> Iterator[Turn]:
-        """Give a batch in parts, each when all runs together have left room for it.
+        """Yield a batch in parts, each when all runs together have left room for it.
 
         In between come the seconds to wait before the server is asked again.
         """
@@ -47,7 +47,7 @@ class Limit:
             yield part
 
     def _cut(self, batch: Batch, known: Outcomes) -> Iterator[tuple[Batch, int]]:
-        """Give the parts, each with how many requests it takes: a try before this one had some."""
+        """Yield the parts, each with how many requests it takes: a try before this one had some."""
         for start in range(0, len(batch.byte_ranges), self.share):
             pieces = batch.byte_ranges[start : start + self.share]
             rows = [known.get((piece.image.id, piece.offset)) for piece in pieces]
@@ -75,7 +75,7 @@ class Limit:
 
 
 def limited(wire: Wire, workers: int, connections: int) -> tuple[Limit | None, Wire]:
-    """Give the limit that a run keeps to, for task runs of so many connections, if one is set.
+    """Return the limit that a run keeps to, for task runs of so many connections, if one is set.
 
     With it the run itself keeps to the limit's rate as well, so that what it asked for at once is
     not sent at once.

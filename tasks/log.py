@@ -26,7 +26,7 @@ def drop_lines_of(name: str) -> None:
 
 
 def _is_foreseen(record: logging.LogRecord) -> bool:
-    """Tell whether a record is of an error whose message is all there is to say.
+    """Return whether a record is of an error whose message is all there is to say.
 
     Errors that say of themselves whether another try may help have such messages.
     """

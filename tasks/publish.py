@@ -117,7 +117,7 @@ def _write_report(mirrored: Mirrored, folder: AlbumFolder, svg: str | None) -> N
 
 
 def _or_warning(what: str, make: Callable[[], T]) -> T | None:
-    """Give what `make` returns, or None with a warning: no picture is worth a failed run."""
+    """Return what `make` returns, or None with a warning: no picture is worth a failed run."""
     try:
         return make()
     except Exception as error:  # noqa: BLE001 - whatever a chart library, a server or a disk raises

@@ -12,7 +12,7 @@ JITTER = 0.5
 
 
 def may_pass(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
-    """Tell whether the error of a failed try says of itself that the next may go well."""
+    """Return whether the error of a failed try says of itself that the next may go well."""
     return getattr(state.data, "retryable", False)
 
 

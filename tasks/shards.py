@@ -69,7 +69,7 @@ async def mirror_shard_async(
 
 
 def shard_task(strategy: Strategy, wire: Wire) -> Task[..., Any]:
-    """Give the task of a strategy, with the retries that the settings ask for.
+    """Return the task of a strategy, with the retries that the settings ask for.
 
     It raises `ShardFailed`, with the counts, where trying again may help.
     """

@@ -40,7 +40,7 @@ def set_prefect_settings() -> None:
 
 
 def _variables(table: Mapping[str, Any], name: str = "PREFECT") -> Iterator[tuple[str, str]]:
-    """Give the name of the environment variable and the value of each setting in a table."""
+    """Yield the name of the environment variable and the value of each setting in a table."""
     for key, value in table.items():
         if isinstance(value, dict):
             yield from _variables(value, f"{name}_{key.upper()}")

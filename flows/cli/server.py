@@ -135,13 +135,13 @@ def _leave(
 
 
 def running_server(home: Path) -> str | None:
-    """Give the address of the API of the server of `home`; None where it has none that answers."""
+    """Return the address of the API of the server of `home`; None where none answers."""
     url = ServerFiles(home.absolute()).address()
     return url if url and _answers(url) else None
 
 
 def starts_server() -> bool:
-    """Tell whether `prefect_api` would have to start a server."""
+    """Return whether `prefect_api` would have to start a server."""
     return not PREFECT_API_URL.value() and running_server(_home()) is None
 
 

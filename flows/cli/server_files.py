@@ -27,7 +27,7 @@ class ServerFiles:
         self._users = home / "imgur-mirror-server.users"
 
     def address(self) -> str | None:
-        """Give the address of the living server's API; None where none lives.
+        """Return the address of the living server's API; None where none lives.
 
         It is empty for a moment, as a server starts.
         """

@@ -22,7 +22,7 @@ PATIENCE = 20
 
 
 def api_url(port: int) -> str:
-    """Give the address of the API of a server on this machine."""
+    """Return the address of the API of a server on this machine."""
     return f"http://127.0.0.1:{port}/api"
 
 

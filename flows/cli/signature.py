@@ -21,7 +21,7 @@ __all__ = ["signature_of"]
 
 
 def signature_of(module: str) -> Callable[..., dict[str, Any]]:
-    """Give a function with the parameters and the docstring of the flow that a module has.
+    """Return a function with the parameters and the docstring of the flow that a module has.
 
     Its first parameter can be given by position, all others by name only. It returns what it was
     called with. A flow has the name of its module.

@@ -94,7 +94,7 @@ def raise_if_stopped() -> None:
 
 
 def is_stopping() -> bool:
-    """Tell whether the command was told to stop."""
+    """Return whether the command was told to stop."""
     return any(watch.number for watch in _watches)
 
 

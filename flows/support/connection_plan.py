@@ -33,7 +33,7 @@ class ConnectionPlan:
 def plan_connections(
     strategy: Strategy, workers: int, one_shard: bool, settings: Settings
 ) -> tuple[TaskRunner[Any], ConnectionPlan]:
-    """Give the task runner of a strategy, and divide `workers` connections among its task runs.
+    """Return the task runner of a strategy, and divide `workers` connections among its task runs.
 
     Raises:
         BadSettings: where the cluster at the scheduler's address cannot be used.

@@ -79,7 +79,7 @@ class AlbumStream:
     _seen: set[str] = field(default_factory=set)
 
     def __iter__(self) -> Iterator[Wanted | AlbumRun]:
-        """Give what to mirror, and what there is nothing to mirror of."""
+        """Yield what to mirror, and what there is nothing to mirror of."""
         for album in self.albums:
             if self.is_limited:
                 yield AlbumRun(AlbumResult(album, None, NOT_TRIED))
@@ -118,7 +118,7 @@ class AlbumStream:
         return self.fetch(address, self.limit or endless)
 
     def _parts(self, address: Address, found: Listed) -> Iterator[Wanted | AlbumRun]:
-        """Give the single images of a collection as one album, then its albums."""
+        """Yield the single images of a collection as one album, then its albums."""
         note = self._note(address, found)
         if found.images.images:
             yield Wanted(str(address), found.images, address, note)
@@ -135,7 +135,7 @@ class AlbumStream:
                 yield Wanted(each, None, address)
 
     def _is_known(self, album: Album | str | BadAddress) -> bool:
-        """Tell whether an album, which must be asked for, was mirrored before."""
+        """Return whether an album, which must be asked for, was mirrored before."""
         return isinstance(album, str) and self.is_stored(album)
 
     def _note(self, address: Address, found: Listed) -> str:
@@ -149,14 +149,14 @@ class AlbumStream:
         return note
 
     def _is_new(self, address: Address) -> bool:
-        """Tell whether an address comes for the first time."""
+        """Return whether an address comes for the first time."""
         known = str(address) in self._seen
         self._seen.add(str(address))
         return not known
 
 
 def listing_at(album: str, settings: Settings) -> Album:
-    """Give the images of an album, by its id or address.
+    """Return the images of an album, by its id or address.
 
     Raises:
         ApiError: where Imgur does not say.
@@ -166,7 +166,7 @@ def listing_at(album: str, settings: Settings) -> Album:
 
 
 def listing_of(wanted: Wanted, downloads: str, settings: Settings) -> Album:
-    """Give the images of an album of a list; of a collection, those of earlier runs as well.
+    """Return the images of an album of a list; of a collection, those of earlier runs as well.
 
     An image that left the collection's pages is as wanted as before.
 

@@ -112,7 +112,7 @@ class _MirrorFlow(Flow[P, R]):
 
 
 def _is_tried_again() -> bool:
-    """Tell whether Prefect will run the flow again where it fails now."""
+    """Return whether Prefect will run the flow again where it fails now."""
     context = FlowRunContext.get()
     if context is None or context.flow_run is None:
         return False

@@ -21,7 +21,7 @@ def options_of(
     verify: bool = False,
     work: Work = Work.NONE,
 ) -> MirrorOptions:
-    """Give how an album is mirrored, by what the flow was called with and by the settings."""
+    """Return how an album is mirrored, by what the flow was called with and by the settings."""
     return MirrorOptions(
         strategy=strategy,
         workers=1 if strategy is Strategy.SEQUENTIAL else workers,

@@ -10,7 +10,7 @@ __all__ = ["album_name"]
 
 
 def album_name() -> str:
-    """Give the id of the running flow's album, however it was named, or a collection's folder."""
+    """Return the id of the running flow's album, however it was named, or a collection's folder."""
     parameters: dict[str, Any] = runtime.flow_run.parameters or {}
     album = str(parameters.get("album", ""))
     try:

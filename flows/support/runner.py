@@ -17,7 +17,7 @@ __all__ = ["downloading_runner"]
 def downloading_runner(
     strategy: Strategy, workers: int, wire: Wire, scheduler_address: str | None
 ) -> TaskRunner[Any]:
-    """Give the task runner of a strategy, whose event loop has connections where it has a loop.
+    """Return the task runner of a strategy, whose event loop has connections where it has a loop.
 
     Raises:
         BadSettings: where the cluster at the scheduler's address cannot be used, or the script that

@@ -96,7 +96,7 @@ class ShardQueue:
                 self._start(shard)
 
     def _tally_of_earlier_run(self, shard: Shard) -> Tally | None:
-        """Give the counts of a shard; None unless it is finished, with nothing to try again."""
+        """Return the counts of a shard; None unless it is finished, with nothing to try again."""
         options = self.job.options
         earlier = None if options.verify else self.job.report(shard).tally(shard)
         if earlier is None or earlier.again or (options.retry_gone and earlier.gone):

@@ -66,7 +66,7 @@ class Meter:
             self._samples.append(Sample(time.time(), total, self._memory, _busy()))
 
     def usage(self, timings: Timings) -> Usage:
-        """Give what was used between the begin and the end of a run that has ended."""
+        """Return what was used between the begin and the end of a run that has ended."""
         self.look()
         began, ended = timings.began, timings.ended
         inside = [sample for sample in self._samples if began <= sample.when <= ended]
@@ -77,14 +77,14 @@ class Meter:
         )
 
     def others(self) -> float:
-        """Give the cores that other programs had in use on average, until now."""
+        """Return the cores that other programs had in use on average, until now."""
         self.look()
         first, last = self._samples[0], self._samples[-1]
         ours = last.processor_seconds - first.processor_seconds
         return max(last.busy - first.busy - ours, 0.0) / max(last.when - first.when, 0.001)
 
     def _until(self, when: float) -> float:
-        """Give the processor seconds until then, evenly spread between two samples."""
+        """Return the processor seconds until then, evenly spread between two samples."""
         after = bisect_right(self._samples, when, key=lambda sample: sample.when)
         if after == 0 or after == len(self._samples):
             return self._samples[min(after, len(self._samples) - 1)].processor_seconds
@@ -115,13 +115,13 @@ def metering() -> Iterator[Meter]:
 
 
 def _busy() -> float:
-    """Give the processor seconds that all cores have been in use for."""
+    """Return the processor seconds that all cores have been in use for."""
     times = psutil.cpu_times()
     return float(sum(times) - times.idle - getattr(times, "iowait", 0.0))
 
 
 def _memory(process: psutil.Process) -> int:
-    """Give the bytes of a process, its part of what it shares with those it was forked from."""
+    """Return the bytes of a process, its part of what it shares with those it was forked from."""
     try:
         return int(process.memory_full_info().pss if psutil.LINUX else process.memory_info().rss)
     except psutil.Error:

@@ -188,7 +188,7 @@ class Address:
 
 
 def _is_id(kind: Kind, word: str) -> bool:
-    """Tell whether a word may stand in a request for something of that kind."""
+    """Return whether a word may stand in a request for something of that kind."""
     match kind:
         case Kind.ALBUM | Kind.GALLERY | Kind.IMAGE:
             return re.fullmatch(_ID, word) is not None

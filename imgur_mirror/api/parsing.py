@@ -110,7 +110,7 @@ def _link(word: str, data: dict[str, Any]) -> str:
 
 
 def _is_video(data: dict[str, Any]) -> bool:
-    """Tell whether it is a video by its type or its link.
+    """Return whether it is a video by its type or its link.
 
     An `mp4` alone is no sign: an animated GIF has one beside it, made from it, and the original
     is what matters.

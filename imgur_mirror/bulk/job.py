@@ -81,11 +81,11 @@ class Job:
         return self.folder.in_one_process(JOB_RUN)
 
     def file(self, name: str) -> StoredFile:
-        """Give a file in the job's folder."""
+        """Return a file in the job's folder."""
         return self.folder.sibling(self.name, name)
 
     def report(self, shard: Shard) -> ShardReport:
-        """Give the file with the shard's outcomes."""
+        """Return the file with the shard's outcomes."""
         return ShardReport(self.file(f"{shard}.parquet"))
 
     def remove_reports_from(self, number: int) -> int:
@@ -112,12 +112,12 @@ class Job:
             folder.run_state.remove()
 
     def shard_folder(self, shard: Shard) -> AlbumFolder:
-        """Give the folder with the shard's images."""
+        """Return the folder with the shard's images."""
         folder = album_folder(self.downloads, f"{JOBS}/{self.name}/{shard}")
         return folder.in_one_process(RUN).as_part_of(self.run)
 
     def relative(self, folder: AlbumFolder) -> str:
-        """Give the path of a folder from the downloads on."""
+        """Return the path of a folder from the downloads on."""
         return folder.uri.removeprefix(self.downloads).lstrip("/")
 
 

@@ -63,7 +63,7 @@ class Links:
     addresses: Mapping[Address, int] = field(default_factory=dict)
 
     def file_name(self, image: Image) -> str:
-        """Give the name that the image of a row has in the shard's folder."""
+        """Return the name that the image of a row has in the shard's folder."""
         return self.images[_without_query(image.link)].name
 
 
@@ -137,7 +137,7 @@ def _bare_link(text: str) -> str:
 
 
 def _is_glued(link: str) -> bool:
-    """Tell whether another link follows without anything in between, or with a blank or a comma."""
+    """Return whether another link follows directly, or after a blank or a comma."""
     if _NEXT_LINK.search(link, 1):
         return True
     path = re.split("[?#]", link, maxsplit=1)[0]
@@ -154,7 +154,7 @@ def _is_foreign(link: str, hosts: Sequence[str]) -> bool:
 
 
 def _linked_image(link: str, hosts: Sequence[str]) -> Image | None:
-    """Give the image whose file a link leads to; `unsafe` says where it makes no file name."""
+    """Return the image whose file a link leads to; `unsafe` says where it makes no file name."""
     with_scheme = original_link(link if _SCHEME.match(link) else f"https://{link}")
     try:
         parts = urlsplit(with_scheme)
@@ -167,7 +167,7 @@ def _linked_image(link: str, hosts: Sequence[str]) -> Image | None:
 
 
 def _image_of_page(text: str, address: Address) -> Image | None:
-    """Give the image of a page whose address has the extension of the image's file."""
+    """Return the image of a page whose address has the extension of the image's file."""
     found = _FILE_NAME.search(original_link(text).rpartition("/")[2])
     if address.kind is not Kind.IMAGE or found is None:
         return None

@@ -90,7 +90,7 @@ class ShardReport:
         ]
 
     def is_of_run(self, began: float) -> bool:
-        """Tell whether it was written by an earlier try of the run that began then."""
+        """Return whether it was written by an earlier try of the run that began then."""
         from pyarrow import ArrowException
         from pyarrow.parquet import read_schema
 

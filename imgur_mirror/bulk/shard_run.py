@@ -113,7 +113,7 @@ class ShardRun:
         return self._folder.run_state
 
     def fetches(self) -> Iterator[Fetch]:
-        """Give what to fetch, one after another; then the report is written and `tally` known.
+        """Yield what to fetch, one after another; then the report is written and `tally` known.
 
         Blocks on the disk and on the API between two of them.
 
@@ -315,14 +315,14 @@ class ShardRun:
 
 
 def _is_final(row: Download, size: int | None, retry_gone: bool) -> bool:
-    """Tell whether an outcome still holds, given the bytes of the file that is there."""
+    """Return whether an outcome still holds, given the bytes of the file that is there."""
     stored = row.outcome in (Outcome.DOWNLOADED, Outcome.UNCHANGED) and not is_blocked(row.md5)
     gone = row.outcome is Outcome.GONE and not retry_gone
     return gone or (stored and size == row.bytes)
 
 
 def _not_listed(address: Address, error: ApiError) -> Download:
-    """Give the outcome of an album that the API did not list."""
+    """Return the outcome of an album that the API did not list."""
     gone = isinstance(error, AlbumNotFound)
     return Download(
         id=address.id,

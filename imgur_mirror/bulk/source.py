@@ -200,7 +200,7 @@ def check_links(source: Source, hosts: Sequence[str]) -> None:
 
 
 def _names_something(text: str, hosts: Sequence[str]) -> bool:
-    """Tell whether a row is a link, be it to another site."""
+    """Return whether a row is a link, be it to another site."""
     try:
         read_link(text, hosts, Kind.ALBUM)
     except ForeignLink:

@@ -67,7 +67,7 @@ def shard_line(name: str, tally: Tally) -> str:
 
 
 def job_markdown(name: str, folder: str, tally: Tally, seconds: float, removed: int = 0) -> str:
-    """Give the report of a run: its figures, and its errors, most frequent first."""
+    """Return the report of a run: its figures, and its errors, most frequent first."""
     figures: Row = {
         "shards": tally.shards,
         "downloaded": tally.downloaded,

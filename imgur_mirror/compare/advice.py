@@ -79,12 +79,12 @@ def _read_one(value: object) -> Advice:
 
 
 def advice_for(work: Work, stored: Sequence[Advice]) -> Advice | None:
-    """Give the advice for a work; None where there is none, since no other fits."""
+    """Return the advice for a work; None where there is none, since no other fits."""
     return next((advice for advice in stored if advice.work is work), None)
 
 
 def advise_each(measured: Sequence[Point], album: str, when: str) -> tuple[Advice, ...]:
-    """Give advice for each work that at least two strategies have figures of."""
+    """Return advice for each work that at least two strategies have figures of."""
     by_work = ([point for point in measured if point.work is work] for work in Work)
     return tuple(filter(None, (advise(of_work, album, when) for of_work in by_work)))
 
@@ -169,7 +169,7 @@ def _longer_albums(chosen: Point, measured: Sequence[Point]) -> str:
 
 
 def _break_even(chosen: Point, other: Point) -> int:
-    """Give the images from which `other` is quicker, in two digits; 0 if it never is."""
+    """Return the images from which `other` is quicker, in two digits; 0 if it never is."""
     later = (other.total - other.download) - (chosen.total - chosen.download)
     gained = 1 / chosen.download_rate - 1 / other.download_rate
     return round(float(f"{later / gained:.2g}")) if later > 0 and gained > 0 else 0

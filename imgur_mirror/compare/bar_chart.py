@@ -104,7 +104,7 @@ def _work(row: Row) -> str:
 
 
 def _total(row: Row) -> str:
-    """Give `1.4 s · 3.4 ×`; without the speed-up if there is no sequential run to compare to."""
+    """Return `1.4 s · 3.4 ×`; without the speed-up if there is no sequential run to compare to."""
     total, speedup = duration(_seconds(row, "total")), row["speed-up"]
     if row["strategy"] == Strategy.SEQUENTIAL or speedup == "":
         return total

@@ -84,7 +84,7 @@ class Comparison:
         return explain(measured, self.machine.cores)
 
     def typical(self, work: Work) -> list[Mirrored]:
-        """Give a run of each strategy with a work: the one in the middle of its rounds."""
+        """Return a run of each strategy with a work: the one in the middle of its rounds."""
         of_work = [run for run in side_by_side(self.runs) if run.work is work]
         return [
             sorted(rounds, key=lambda run: parts(run).total)[(len(rounds) - 1) // 2]
@@ -93,7 +93,7 @@ class Comparison:
 
 
 def comparison_rows(runs: Sequence[Mirrored]) -> list[Row]:
-    """Give a row for each work and strategy; each figure is its median over the rounds.
+    """Return a row for each work and strategy; each figure is its median over the rounds.
 
     There are columns for the work if there was any, for what the processor did if that was
     measured, and if anything ran more than once, `rounds` and `spread s`, the slowest total less
@@ -129,7 +129,7 @@ def _trial(point: Point, has_work: bool) -> Row:
 
 
 def _times(rounds: Sequence[Mirrored], point: Point, has_work: bool) -> Row:
-    """Give the seconds; the clocks of two machines can put the first request before the start."""
+    """Return the seconds; the clocks of two machines can put the first request before the start."""
     startup = median(parts(run).startup for run in rounds)
     work = {"work s": round(max(point.working, 0.0), 3)} if has_work else {}
     return {
@@ -160,7 +160,7 @@ def _usage(point: Point) -> Row:
 
 
 def _rate(amount: float, run: Mirrored) -> float | None:
-    """Give an amount per second after the start-up; None if that took no time."""
+    """Return an amount per second after the start-up; None if that took no time."""
     took = parts(run)
     seconds = took.download + took.work
     return amount / seconds if seconds > 0 else None
@@ -208,7 +208,7 @@ def _headline(runs: Sequence[Mirrored]) -> str:
 
 
 def _verdict(rows: Sequence[Row]) -> str:
-    """Give the sentence for complete strategies, whose rows are sorted from fast to slow."""
+    """Return the sentence for complete strategies, whose rows are sorted from fast to slow."""
     best, *others = rows
     if not others:
         return f"{best['strategy']} took {duration(_total(best))}, with nothing to compare it to"

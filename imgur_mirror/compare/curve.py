@@ -80,7 +80,7 @@ def _grid(plot: Plot, counts: Sequence[int]) -> Iterator[Element]:
 
 
 def _spaced(counts: Sequence[int]) -> list[int]:
-    """Give the numbers that have room for their labels: the last, and those well below the next."""
+    """Return the numbers that have room for a label: the last, and those well below the next."""
     kept = [counts[-1]]
     for number in reversed(counts[:-1]):
         if number * 1.35 <= kept[0]:

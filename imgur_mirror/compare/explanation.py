@@ -96,7 +96,7 @@ def bound(point: Point, cores: int) -> Bound | None:
 
 
 def most_workers(measured: Iterable[Point]) -> list[Point]:
-    """Give each work's strategies with the most workers that they had."""
+    """Return each work's strategies with the most workers that they had."""
     largest: dict[tuple[Work, Strategy], Point] = {}
     for point in measured:
         largest[point.work, point.strategy] = point
@@ -104,7 +104,7 @@ def most_workers(measured: Iterable[Point]) -> list[Point]:
 
 
 def explain(measured: Sequence[Point], cores: int) -> dict[Work, list[str]]:
-    """Give the sentences about each work: what bounds it, and whether the rule of thumb holds.
+    """Return the sentences about each work: what bounds it, and whether the rule of thumb holds.
 
     The points are in order; of a sweep, those with the most workers count.
     """
@@ -118,7 +118,7 @@ def explain(measured: Sequence[Point], cores: int) -> dict[Work, list[str]]:
 
 
 def _bounds(points: Sequence[Point], cores: int) -> Iterator[str]:
-    """Give a sentence for each bound, with the strategies that it holds for."""
+    """Yield a sentence for each bound, with the strategies that it holds for."""
     found = {point: bound(point, cores) for point in points}
     for kind in Bound:
         bounded = [point for point in points if found[point] is kind]

@@ -46,7 +46,7 @@ def _figures(row: object) -> tuple[Trial, float] | None:
 
 
 def history_rows(rows: Iterable[Row], earlier: Sequence[Earlier]) -> list[Row]:
-    """Give the rows of a comparison beside the median of the earlier comparisons.
+    """Return the rows of a comparison beside the median of the earlier comparisons.
 
     A strategy has no row if it never ran with the same workers for as many images before. Times
     are in seconds; `spread before s` is the slowest of the earlier ones less the fastest.
@@ -77,7 +77,7 @@ def _history_row(row: Row, earlier: Sequence[Earlier]) -> Row | None:
 
 
 def slowdowns(history: Iterable[Row]) -> list[str]:
-    """Give a sentence for each strategy that took longer than its earlier spread explains."""
+    """Return a sentence for each strategy that took longer than its earlier spread explains."""
     return [_sentence(row) for row in history if float(row["change s"]) > _margin(row)]
 
 

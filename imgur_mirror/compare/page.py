@@ -84,7 +84,7 @@ style-src 'unsafe-inline'">
 
 
 def comparison_page(found: Comparison) -> str:
-    """Give the comparison as HTML; of each chart it has one for wide windows and one for narrow."""
+    """Return the comparison as HTML, with each chart for wide windows and for narrow ones."""
     body = [
         *_top(found),
         _cards(found),
@@ -117,7 +117,7 @@ def _top(found: Comparison) -> Iterator[str]:
 
 
 def _cards(found: Comparison) -> str:
-    """Give a card for each work: what to use, the verdict, and why."""
+    """Return a card for each work: what to use, the verdict, and why."""
     cards = [_card(found, work) for work in found.works]
     return f'<div class="cards">{"".join(cards)}</div>'
 
@@ -149,7 +149,7 @@ def _charts(found: Comparison) -> Iterator[str]:
 
 
 def _figure(found: Comparison, names: Sequence[str]) -> str:
-    """Give charts by their names, where they are there, in both widths."""
+    """Return charts by their names, where they are there, in both widths."""
     both = {
         "wide": comparison_charts(found, PAGE_WIDTH),
         "narrow": comparison_charts(found, NARROW),
@@ -196,7 +196,7 @@ def _paragraph(text: str, kind: str = "") -> str:
 
 
 def _table(rows: Sequence[Row]) -> str:
-    """Give a table that scrolls by itself where the window is too narrow for it."""
+    """Return a table that scrolls by itself where the window is too narrow for it."""
     columns = list(table_columns(rows))
     head = "".join(_cell("th", name, figure) for name, _, figure in columns)
     lines = zip(*([(text, figure) for text in cells] for _, cells, figure in columns), strict=True)

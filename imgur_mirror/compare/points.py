@@ -97,21 +97,21 @@ class Point:
 
 
 def tolerance(best: Point) -> float:
-    """Give the seconds by which a total may be above the best and still be as good."""
+    """Return the seconds by which a total may be above the best and still be as good."""
     if best.rounds == 1:
         return best.total * ONE_ROUND
     return min(max(best.spread, best.total * MIN_TOLERANCE), best.total * MAX_TOLERANCE)
 
 
 def worker_counts(strategy: Strategy, largest: int) -> list[int]:
-    """Give 1, 2, 4, … and `largest`; sequential always has one worker."""
+    """Return 1, 2, 4, … and `largest`; sequential always has one worker."""
     if strategy is Strategy.SEQUENTIAL:
         return [1]
     return [*(2**power for power in range((largest - 1).bit_length())), largest]
 
 
 def works_of(runs: Iterable[Mirrored]) -> list[Work]:
-    """Give the works that the runs have, in the order of `Work`."""
+    """Return the works that the runs have, in the order of `Work`."""
     had = {run.work for run in runs}
     return [work for work in Work if work in had]
 
@@ -123,7 +123,7 @@ def is_sweep(runs: Iterable[Mirrored]) -> bool:
 
 
 def side_by_side(runs: Sequence[Mirrored]) -> list[Mirrored]:
-    """Give the runs of each strategy with the most workers that it had, as without a sweep."""
+    """Return the runs of each strategy with the most workers that it had, as without a sweep."""
     largest: dict[Strategy, int] = {}
     for run in runs:
         largest[run.strategy] = max(run.workers, largest.get(run.strategy, 0))
@@ -131,7 +131,7 @@ def side_by_side(runs: Sequence[Mirrored]) -> list[Mirrored]:
 
 
 def trials(runs: Iterable[Mirrored]) -> dict[Trial, list[Mirrored]]:
-    """Give the rounds of each trial, by work, then strategy, then workers."""
+    """Return the rounds of each trial, by work, then strategy, then workers."""
     rounds: dict[Trial, list[Mirrored]] = {}
     for run in runs:
         rounds.setdefault((run.work, run.strategy, run.workers), []).append(run)
@@ -143,7 +143,7 @@ def trials(runs: Iterable[Mirrored]) -> dict[Trial, list[Mirrored]]:
 
 
 def points(runs: Iterable[Mirrored]) -> list[Point]:
-    """Give the figures of each trial, in order.
+    """Return the figures of each trial, in order.
 
     It leaves out what failed an image in any round, and what fetched none: to do nothing takes no
     time.
@@ -160,7 +160,7 @@ def _is_complete(run: Mirrored) -> bool:
 
 
 def point_of(rounds: Sequence[Mirrored]) -> Point:
-    """Give the figures of one trial."""
+    """Return the figures of one trial."""
     each = [parts(run) for run in rounds]
     totals = [one.total for one in each]
     return Point(
@@ -198,7 +198,7 @@ def parts(run: Mirrored) -> Parts:
 
 
 def sweep_rows(measured: Iterable[Point]) -> list[Row]:
-    """Give a row for each point; `images/s` is over the whole time, as in curve and advice."""
+    """Return a row for each point; `images/s` is over the whole time, as in curve and advice."""
     return [
         {
             "work": point.work.value,

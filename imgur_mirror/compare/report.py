@@ -24,12 +24,12 @@ BARS, CURVE, LANES = "comparison", "sweep", "waterfalls"
 
 
 def chart_name(chart: str, work: Work = Work.NONE) -> str:
-    """Give the file name of a chart; those of one work bear its name."""
+    """Return the file name of a chart; those of one work bear its name."""
     return f"{chart}.svg" if work is Work.NONE else f"{chart}-{work}.svg"
 
 
 def comparison_charts(found: Comparison, width: int = WIDE) -> dict[str, str]:
-    """Give the SVG text of every chart of the report, by its file name."""
+    """Return the SVG text of every chart of the report, by its file name."""
     charts = {chart_name(BARS): bar_chart(found.rows, width)} if found.runs else {}
     for work in found.works:
         title = f"{work}: {WORKS[work]}" if len(found.works) > 1 and width >= WIDE else str(work)
@@ -48,7 +48,7 @@ def _curve(found: Comparison, work: Work, width: int) -> str:
 
 
 def comparison_markdown(found: Comparison, uri_of: Callable[[str], str], page: str = "") -> str:
-    """Give the report of a comparison: the result, the charts, the figures, what they mean.
+    """Return the report of a comparison: the result, the charts, the figures, what they mean.
 
     `uri_of` gives the URI of a chart by its file name, `page` is the one of the HTML page.
     """
@@ -100,7 +100,7 @@ def _history(found: Comparison) -> list[str]:
 
 
 def comparison_text(found: Comparison) -> str:
-    """Give the tables as plain text, and the headline, remarks and explanation below them."""
+    """Return the tables as plain text, and the headline, remarks and explanation below them."""
     lines = "\n".join([found.headline, *found.remarks])
     tables = map(text_table, filter(None, (found.sweep, found.rows, found.history)))
     return "\n\n".join([*tables, lines, *_plain_explanation(found)])

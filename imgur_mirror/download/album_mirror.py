@@ -84,7 +84,7 @@ class AlbumMirror:
         return cls(album, folder, options, todo, damaged, lost, time.time())
 
     def pictures(self, outcomes: Iterable[Download]) -> Iterator[tuple[str | None, int | None]]:
-        """Give what `SeenPictures` takes, of the images of these outcomes that came."""
+        """Return what `SeenPictures` takes, of the images of these outcomes that came."""
         sizes = {image.id: image.size for image in self.album.images}
         return ((row.md5, sizes[row.id]) for row in outcomes if row.outcome.is_stored)
 
@@ -181,7 +181,7 @@ def _merged(rows: Sequence[Download]) -> Download:
 
 
 def _span(rows: Iterable[Download]) -> tuple[float, float] | None:
-    """Give when the first request was sent and the last outcome known; None without requests."""
+    """Return when the first request was sent and the last outcome known; None without requests."""
     times = [
         (row.started, row.finished)
         for row in rows

@@ -33,7 +33,7 @@ class Batch:
     work: Work = Work.NONE
 
     def __str__(self) -> str:
-        """Give the name of the task run: the first file, and how many come with it."""
+        """Return the name of the task run: the first file, and how many come with it."""
         first, more = self.byte_ranges[0], len(self.byte_ranges) - 1
         at = "" if first.offset is None else f" from {first.offset / 1e6:.1f} MB"
         return f"{first.image.name}{at}" + (f" +{more}" if more else "")
@@ -104,7 +104,7 @@ class BatchRun:
     # Attempts
 
     def attempts_of(self, byte_range: ByteRange, worker: str) -> Iterator[FetchAttempt]:
-        """Give the attempt at a byte range, then one at the whole image where that asks for it.
+        """Yield the attempt at a byte range, then one at the whole image where that asks for it.
 
         None is given for what an earlier run of the batch has done. `worker` names the connection.
         """

@@ -12,7 +12,7 @@ __all__ = ["do_work", "has_work", "lacks_work"]
 
 
 def lacks_work(entry: Entry, work: Work, thumbnails: set[str]) -> bool:
-    """Tell whether work is to be done on an image that is stored; what failed once fails again.
+    """Return whether work is to be done on an image that is stored; what failed once fails again.
 
     `thumbnails` are the MD5s of the images that have one.
     """
@@ -24,7 +24,7 @@ def lacks_work(entry: Entry, work: Work, thumbnails: set[str]) -> bool:
 
 
 def has_work(row: Download, work: Work) -> bool:
-    """Tell whether work is to be done on the image of an outcome."""
+    """Return whether work is to be done on the image of an outcome."""
     is_pending = row.outcome.is_stored and row.work_started is None
     return work is not Work.NONE and is_pending and not _is_video(row.type, row.name)
 

@@ -55,16 +55,16 @@ def media_type_of(head: bytes) -> str | None:
 
 
 def _is_size(number: bytes) -> bool:
-    """Tell whether four bytes may be the size of a box: neither text nor more than 2 GiB."""
+    """Return whether four bytes may be the size of a box: neither text nor more than 2 GiB."""
     return number[0] < 0x80 and any(byte < 0x20 and byte not in b"\t\r\n" for byte in number)
 
 
 def _is_large_movie(head: bytes) -> bool:
-    """Tell whether media data of 150 MB or more come first: their size may look like text."""
+    """Return whether media data of 150 MB or more come first: their size may look like text."""
     return head[0] < 0x20 and head.startswith(b"mdat", 4)
 
 
 def is_html(head: bytes) -> bool:
-    """Tell whether an HTML page begins with `head`, its first 64 bytes at least."""
+    """Return whether an HTML page begins with `head`, its first 64 bytes at least."""
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     return text.startswith((b"<!doctype", b"<html", b"<head"))

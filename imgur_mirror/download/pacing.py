@@ -38,7 +38,7 @@ class Pace:
     _looked: float = -inf
 
     def waits(self) -> Iterator[float]:
-        """Give the seconds to sleep, one after another, until the next request may be sent."""
+        """Yield the seconds to sleep, one after another, until the next request may be sent."""
         if seconds := self._turn():
             yield seconds
         while seconds := self.wait():

@@ -146,7 +146,7 @@ def _cut(image: Image, size: int, count: int, resumable: Resumable | None) -> It
 
 
 def _is_unchanged(image: Image, entry: Entry, files: Mapping[str, int]) -> bool:
-    """Tell whether the file is as it was stored, and the image as it was then listed."""
+    """Return whether the file is as it was stored, and the image as it was then listed."""
     if entry.file != image.name or files.get(image.name) != entry.bytes:
         return False
     # A journal does not hold the listing; the file was stored by the run that died.

@@ -82,7 +82,7 @@ def settle_again(mirrored: Mirrored, folder: AlbumFolder, seen: SeenPictures) ->
 
 
 def has_substitutes(mirrored: Mirrored, seen: SeenPictures) -> bool:
-    """Tell whether an album that was finished has pictures that are known for substitutes now."""
+    """Return whether an album that was finished has pictures that are known for substitutes now."""
     return any(row.outcome.is_stored and row.md5 in seen.substitutes for row in mirrored.downloads)
 
 

@@ -53,7 +53,7 @@ class SharedImages:
 
 
 def _is_same(image: Image, other: Image) -> bool:
-    """Tell whether Imgur lists the same file for both."""
+    """Return whether Imgur lists the same file for both."""
     return (image.link, image.size, image.datetime) == (other.link, other.size, other.datetime)
 
 

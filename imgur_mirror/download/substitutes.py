@@ -20,7 +20,7 @@ SUBSTITUTE = (
 
 
 def is_blocked(md5: str | None) -> bool:
-    """Tell whether an MD5 is the one of a picture that is known to be a substitute."""
+    """Return whether an MD5 is the one of a picture that is known to be a substitute."""
     return md5 in BLOCKED_MD5S
 
 

@@ -19,7 +19,7 @@ class Turns(Protocol):
     """A limit of requests, as it is applied to a batch."""
 
     def turns(self, batch: Batch, folder: AlbumFolder) -> Iterator[Turn]:
-        """Give the batch in parts, each when it may be fetched. May block, but not for long."""
+        """Return the batch in parts, each when it may be fetched. May block, but not for long."""
 
 
 def fetch_in_turns(

@@ -36,7 +36,7 @@ class RefusedAddress(ValueError):
 
 
 def is_web_address(text: str) -> bool:
-    """Tell whether a text is an http or https URL of at most 2,000 visible ASCII characters."""
+    """Return whether a text is an http or https URL of at most 2,000 visible ASCII characters."""
     return _WEB_ADDRESS.fullmatch(text) is not None
 
 
@@ -78,7 +78,7 @@ def _check_origin(link: str, hosts: tuple[str, ...]) -> None:
 
 
 def is_listed_with_port(host: str, port: int, hosts: Sequence[str]) -> bool:
-    """Tell whether exactly this `host:port` is listed: the user trusts it, whatever its address."""
+    """Return whether this very `host:port` is listed: the user trusts it, whatever its address."""
     return host_and_port(host, port) in hosts
 
 

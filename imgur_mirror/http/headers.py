@@ -102,7 +102,7 @@ def etag_of(headers: Mapping[str, str]) -> str | None:
 
 
 def is_strong_etag(etag: str | None) -> bool:
-    """Tell whether an ETag is strong, so that `If-Range` may be sent with it (RFC 9110, 13.1.5)."""
+    """Return whether an ETag is strong, and so fit for `If-Range` (RFC 9110, section 13.1.5)."""
     return etag is not None and _STRONG_ETAG.fullmatch(etag) is not None
 
 

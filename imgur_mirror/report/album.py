@@ -48,13 +48,13 @@ class PictureLinks:
 
 
 def image_rows(mirrored: Mirrored, limit: int = 2000) -> list[Row]:
-    """Give a row for each image, what matters first, at most `limit`; unknown cells are empty."""
+    """Return a row for each image, what matters first, at most `limit`; unknown cells are empty."""
     ranked = sorted(mirrored.downloads, key=_rank)
     return [_image_row(download, mirrored.timings.began) for download in ranked[:limit]]
 
 
 def mirror_headline(mirrored: Mirrored) -> str:
-    """Give the result in one line, for a log, a run's state and the top of the report."""
+    """Return the result in one line, for a log, a run's state and the top of the report."""
     return f"{plain(mirrored.album.id)}: {_result(mirrored)}"
 
 
@@ -121,7 +121,7 @@ def mirror_markdown(
     pictures: PictureLinks = PictureLinks(),
     limit: int = 50,
 ) -> str:
-    """Give the report of one run, which names at most `limit` failed and `limit` gone images."""
+    """Return the report of one run, which names at most `limit` failed and `limit` gone images."""
     title = plain(mirrored.album.title or "")
     waterfall = f"![when each image waited and came]({pictures.waterfall})\n\n{WATERFALL_KEY}"
     blocks = [
@@ -202,7 +202,7 @@ def _nothing_new(unchanged: int, gone: int) -> str:
 
 
 def _figures(mirrored: Mirrored) -> str:
-    """Give the counts and times of a run as a table of one row."""
+    """Return the counts and times of a run as a table of one row."""
     times = mirrored.timings
     row: Row = {outcome.value: len(mirrored.having(outcome)) for outcome in OUTCOMES}
     row |= {

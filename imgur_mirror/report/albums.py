@@ -20,7 +20,7 @@ MAX_SAME = 3
 
 
 def summary_rows(results: Sequence[AlbumResult]) -> list[Row]:
-    """Give a row for each album: its new, unchanged, gone and failed images, and its new bytes.
+    """Return a row for each album: its new, unchanged, gone and failed images, and its new bytes.
 
     New is what this run fetched, and so what was added since the last successful run. Of many
     albums those that lack something come first, and those that are as they were share one row.
@@ -34,7 +34,7 @@ def summary_rows(results: Sequence[AlbumResult]) -> list[Row]:
 
 
 def _is_unchanged(result: AlbumResult) -> bool:
-    """Tell whether there is nothing to say of an album but that it is there."""
+    """Return whether there is nothing to say of an album but that it is there."""
     if result.mirrored is None or result.error or any(_notes(result)):
         return False
     return all(row.outcome is Outcome.UNCHANGED for row in result.mirrored.downloads)
@@ -58,7 +58,7 @@ def _row(result: AlbumResult) -> Row:
 
 
 def _folded(unchanged: Sequence[AlbumResult]) -> Row:
-    """Give the one row of the albums in which nothing has changed."""
+    """Return the one row of the albums in which nothing has changed."""
     images = sum(len(result.mirrored.downloads) for result in unchanged if result.mirrored)
     name = f"{counted(len(unchanged), 'album')} without a change"
     return _row(unchanged[0]) | {"album": name, "unchanged": images}
@@ -99,7 +99,7 @@ def _named(albums: Sequence[str], error: str) -> Iterator[str]:
 
 
 def _notes(result: AlbumResult) -> Iterator[tuple[str, str]]:
-    """Give what is not there of an album, and not for want of a run that succeeds."""
+    """Yield what is not there of an album, and not for want of a run that succeeds."""
     mirrored = result.mirrored
     if result.note:
         yield result.album, result.note
@@ -112,5 +112,5 @@ def _notes(result: AlbumResult) -> Iterator[tuple[str, str]]:
 
 
 def summary_text(results: Sequence[AlbumResult]) -> str:
-    """Give the rows as plain text, and the headline below them."""
+    """Return the rows as plain text, and the headline below them."""
     return f"{text_table(summary_rows(results))}\n\n{summary_headline(results)}"

@@ -158,14 +158,14 @@ def _fingerprint(
 
 
 def _look(row: Download | None, known: Collection[str]) -> tuple[str | None, ...]:
-    """Give what decides a tile's look: the image's bytes, and its BlurHash without a thumbnail."""
+    """Return what a tile's look depends on: the image, and without a thumbnail its BlurHash."""
     if row is None:
         return ()
     return (row.md5,) if row.md5 in known else (row.md5, row.blurhash or "")
 
 
 def sheet_html(sheet: Sheet, folder: AlbumFolder, fingerprint: str = "") -> str:
-    """Give the sheet as HTML whose tiles link to the stored files."""
+    """Return the sheet as HTML whose tiles link to the stored files."""
     return HTML.format(
         fingerprint=fingerprint,
         side=SIDE,
@@ -183,7 +183,7 @@ def _html_tile(tile: Tile, folder: AlbumFolder) -> str:
 
 
 def sheet_markdown(sheet: Sheet, max_bytes: int = MAX_MARKDOWN_BYTES) -> str:
-    """Give the sheet as Markdown: a table whose cells link to the images' pages at Imgur.
+    """Return the sheet as Markdown: a table whose cells link to the images' pages at Imgur.
 
     The link is below the picture: Prefect's classic UI shows no picture that is a link itself. It
     is a table because the newer UI puts each picture outside of one on a line of its own.
@@ -198,7 +198,7 @@ def sheet_markdown(sheet: Sheet, max_bytes: int = MAX_MARKDOWN_BYTES) -> str:
 
 
 def _markdown_tiles(sheet: Sheet, max_bytes: int) -> Iterator[str]:
-    """Give the tiles as Markdown, as many as there is room for."""
+    """Yield the tiles as Markdown, as many as there is room for."""
     room = max_bytes
     for tile in sheet.tiles:
         page = f"https://imgur.com/{quote(tile.image.id, safe='')}"
@@ -221,12 +221,12 @@ def _count(shown: int, left_out: int) -> str:
 
 
 def webp_uri(thumbnail: bytes) -> str:
-    """Give a thumbnail as a URI that holds all of it."""
+    """Return a thumbnail as a URI that holds all of it."""
     return "data:image/webp;base64," + base64.b64encode(thumbnail).decode()
 
 
 def _picture_uri(tile: Tile) -> str:
-    """Give the thumbnail, or a grey tile with the file's name, as a URI that holds all of it."""
+    """Return the thumbnail, or a grey tile with the file's name, as a URI that holds all of it."""
     if tile.thumbnail is not None:
         return webp_uri(tile.thumbnail)
     return data_uri(NAME_TILE.format(name=html_escape(plain(tile.image.name))))

@@ -92,7 +92,7 @@ def near_duplicates(mirrored: Mirrored, folder: AlbumFolder) -> Duplicates | Non
 
 
 def duplicates_markdown(found: Duplicates) -> str:
-    """Give the pairs as Markdown: a table with a row for each."""
+    """Return the pairs as Markdown: a table with a row for each."""
     rows: list[Row] = []
     for pair in found.pairs:
         first, second = found.rows[pair.first], found.rows[pair.second]

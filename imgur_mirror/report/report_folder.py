@@ -13,7 +13,7 @@ __all__ = ["REPORTS", "image_uri", "read_report", "report_file", "report_uri", "
 
 
 def report_file(folder: AlbumFolder, name: str) -> StoredFile:
-    """Give a report file of an album, which need not exist."""
+    """Return a report file of an album, which need not exist."""
     return folder.sibling(REPORTS, folder.name, name)
 
 
@@ -28,13 +28,13 @@ def write_report(folder: AlbumFolder, name: str, text: str) -> None:
 
 
 def report_uri(folder: AlbumFolder, name: str) -> str:
-    """Give the URI of a report file, for who is not beside it: `file://…` of a local one."""
+    """Return the URI of a report file, for who is not beside it: `file://…` of a local one."""
     where = str(report_file(folder, name))
     return where if "://" in where else Path(where).absolute().as_uri()
 
 
 def read_report(folder: AlbumFolder, name: str) -> str | None:
-    """Give the text of a report file; None if there is none.
+    """Return the text of a report file; None if there is none.
 
     Raises:
         StoreError: if it exists but cannot be read.
@@ -44,5 +44,5 @@ def read_report(folder: AlbumFolder, name: str) -> str | None:
 
 
 def image_uri(folder: AlbumFolder, name: str) -> str:
-    """Give the URI of a stored image, relative to the report files."""
+    """Return the URI of a stored image, relative to the report files."""
     return f"../../{quote(folder.name)}/{quote(name)}"

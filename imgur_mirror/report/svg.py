@@ -28,7 +28,7 @@ WIDE, NARROW = 700, 360
 
 
 def text(x: float, y: float, content: str, size: float, **attributes: str | float) -> Element:
-    """Give one line of text that is vertically centred on `y`."""
+    """Return one line of text that is vertically centred on `y`."""
     # From the middle to the baseline; not every viewer knows `dominant-baseline`.
     baseline = y + 0.36 * size
     element = _element("text", x=x, y=baseline, font_size=size, **attributes)
@@ -39,17 +39,17 @@ def text(x: float, y: float, content: str, size: float, **attributes: str | floa
 def rect(
     x: float, y: float, width: float, height: float, colour: str, **attributes: str | float
 ) -> Element:
-    """Give a filled rectangle."""
+    """Return a filled rectangle."""
     return _element("rect", x=x, y=y, width=width, height=height, fill=colour, **attributes)
 
 
 def line(path: str, colour: str, thickness: float, **attributes: str | float) -> Element:
-    """Give a line along a path in SVG's notation: `M10 20H30` is from (10, 20) to (30, 20)."""
+    """Return a line along a path in SVG's notation: `M10 20H30` is from (10, 20) to (30, 20)."""
     return _element("path", d=path, stroke=colour, stroke_width=thickness, **attributes)
 
 
 def document(width: float, height: float, *children: Element) -> str:
-    """Give the text of a picture, on white paper since it is shown on dark pages too."""
+    """Return the text of a picture, on white paper since it is shown on dark pages too."""
     root = _element(
         "svg",
         rect(0, 0, width, height, PAPER),
@@ -65,13 +65,13 @@ def document(width: float, height: float, *children: Element) -> str:
 
 
 def data_uri(svg: str) -> str:
-    """Give the text of a picture as a URI that holds all of it."""
+    """Return the text of a picture as a URI that holds all of it."""
     content = svg.encode(errors="replace")
     return f"data:image/svg+xml;base64,{base64.b64encode(content).decode()}"
 
 
 def ticks(extent: float, most: int = 10) -> Iterator[tuple[float, str]]:
-    """Give the marks of an axis from 0 to `extent`, and what is written at each.
+    """Yield the marks of an axis from 0 to `extent`, and what is written at each.
 
     They are 1, 2 or 5 times a power of ten apart, `most` steps at most.
     """
@@ -83,7 +83,7 @@ def ticks(extent: float, most: int = 10) -> Iterator[tuple[float, str]]:
 
 
 def _element(tag: str, *children: Element, **attributes: str | float) -> Element:
-    """Give an element; `_` in the name of an attribute stands for `-`."""
+    """Return an element; `_` in the name of an attribute stands for `-`."""
     texts = {
         name.replace("_", "-"): value if isinstance(value, str) else f"{value:g}"
         for name, value in attributes.items()

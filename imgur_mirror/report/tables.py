@@ -29,7 +29,7 @@ MARKUP = re.compile(r"[\\`*_{}\[\]<>#|~&@!$]|:(?=//)|(?<=www)\.", re.IGNORECASE)
 
 
 def escape(text: str) -> str:
-    """Give text from outside as Markdown that shows just it, in a table or anywhere else.
+    """Return text from outside as Markdown that shows just it, in a table or anywhere else.
 
     It uses entities, since some renderers end a table's column at an escaped bar.
     """
@@ -37,7 +37,7 @@ def escape(text: str) -> str:
 
 
 def label(download: Download) -> str:
-    """Give the file's name, or the image's id where it cannot have one."""
+    """Return the file's name, or the image's id where it cannot have one."""
     return plain(download.name or download.id)
 
 
@@ -47,17 +47,17 @@ def reason(download: Download) -> str:
 
 
 def time_text(seconds: float | None) -> str:
-    """Give a time in two decimals, or an empty text where it is unknown."""
+    """Return a time in two decimals, or an empty text where it is unknown."""
     return "" if seconds is None else duration(seconds, 2)
 
 
 def rounded(seconds: float | None) -> Cell:
-    """Give a time in milliseconds' precision, or an empty text where it is unknown."""
+    """Return a time in milliseconds' precision, or an empty text where it is unknown."""
     return "" if seconds is None else round(seconds, 3)
 
 
 def markdown_table(rows: Sequence[Row]) -> str:
-    """Give one row or more as a Markdown table, figures aligned to the right."""
+    """Return one row or more as a Markdown table, figures aligned to the right."""
     columns = [
         [escape(name), "---:" if has_figures else "---", *map(escape, cells)]
         for name, cells, has_figures in table_columns(rows)
@@ -66,7 +66,7 @@ def markdown_table(rows: Sequence[Row]) -> str:
 
 
 def text_table(rows: Sequence[Row]) -> str:
-    """Give the rows as aligned plain text, figures to the right; no rows are an empty text."""
+    """Return the rows as aligned plain text, figures to the right; no rows are an empty text."""
     columns = []
     for name, cells, has_figures in table_columns(rows):
         width = max(map(len, (name, *cells)))
@@ -76,7 +76,7 @@ def text_table(rows: Sequence[Row]) -> str:
 
 
 def table_columns(rows: Sequence[Row]) -> Iterator[tuple[str, list[str], bool]]:
-    """Give each column's name, the text of its cells, and whether there are figures in it."""
+    """Return each column's name, the text of its cells, and whether there are figures in it."""
     for name in rows[0] if rows else ():
         cells = [row[name] for row in rows]
         yield name, _texts(cells), any(isinstance(cell, int | float) for cell in cells)

@@ -56,7 +56,7 @@ def _made(files: Sequence[Callable[[], AbstractContextManager[BinaryIO]]]) -> li
 
 
 def _pictures(files: Mapping[str, int], rows: Mapping[str, Download]) -> Iterator[str]:
-    """Give the names of what may be decoded; what could not be by its own task is not tried."""
+    """Yield the names of what may be decoded; what could not be by its own task is not tried."""
     for name, size in files.items():
         row = rows.get(name)
         is_picture = (guess_type(name)[0] or "").startswith("image/")

@@ -61,7 +61,7 @@ class Timeline:
 
 
 def requested(mirrored: Mirrored) -> list[Download]:
-    """Give the rows of what was asked for or worked on, in the order in which it was."""
+    """Return the rows of what was asked for or worked on, in the order in which it was."""
     rows = [
         row
         for row in mirrored.downloads
@@ -109,7 +109,7 @@ def _bars(rows: Iterable[tuple[int, Download]], mirrored: Mirrored) -> list[Bar]
 
 
 def _bars_of(download: Download, row: int, began: float) -> Iterator[Bar]:
-    """Give the bars of one image, clipped since the clocks of two machines may disagree."""
+    """Yield the bars of one image, clipped since the clocks of two machines may disagree."""
     if download.work_started is not None:
         work = max(download.work_started - began, 0.0)
         yield Bar(row, Kind.WORK, work, work + max(download.work_seconds or 0.0, 0.0))
@@ -131,7 +131,7 @@ def _bars_of(download: Download, row: int, began: float) -> Iterator[Bar]:
 
 
 def _length(bars: Iterable[Bar]) -> float:
-    """Give the seconds of the run; one if the clocks say that it took none."""
+    """Return the seconds of the run; one if the clocks say that it took none."""
     return max(bar.end for bar in bars) or 1.0
 
 
@@ -152,7 +152,7 @@ def _condensed(bars: Iterable[Bar], rows: int, seconds: float) -> Iterator[Bar]:
 def _seconds_spent(
     bars: Iterable[Bar], columns: int, width: float
 ) -> Mapping[tuple[int, int], Mapping[Kind, float]]:
-    """Give the seconds of each kind in each row and column; what no bar covers is idle."""
+    """Return the seconds of each kind in each row and column; what no bar covers is idle."""
     spent: defaultdict[tuple[int, int], defaultdict[Kind, float]]
     spent = defaultdict(lambda: defaultdict(float, {Kind.IDLE: width}))
     for bar in bars:

@@ -79,7 +79,7 @@ def waterfall(mirrored: Mirrored) -> str | None:
 
 
 def _single(timeline: Timeline) -> Panel:
-    """Give a timeline all of the picture; images have their worker on the right."""
+    """Return a timeline all of the picture; images have their worker on the right."""
     if timeline.workers:
         left, right, pitch = 139, svg.WIDE - 62, float(IMAGE_ROW)
     else:

@@ -73,7 +73,7 @@ def try_lock(descriptor: int) -> bool:
 
 
 def is_at(descriptor: int, path: Path) -> bool:
-    """Tell whether the open file is still the one of that name."""
+    """Return whether the open file is still the one of that name."""
     try:
         return os.path.samestat(os.fstat(descriptor), path.stat())
     except FileNotFoundError:
@@ -92,7 +92,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def is_free(path: Path) -> bool:
-    """Tell whether nobody holds the lock of a file or folder."""
+    """Return whether nobody holds the lock of a file or folder."""
     try:
         descriptor = os.open(path, os.O_RDONLY)
     except FileNotFoundError:

@@ -54,7 +54,7 @@ class Entry:
     work_error: str | None = None
 
     def of(self, image: Image) -> "Entry":
-        """Give the entry of an image as an album lists it now."""
+        """Return the entry of an image as an album lists it now."""
         # Not by `replace`, which takes three times as long.
         return Entry(
             image=image,
@@ -88,7 +88,7 @@ _OF_ENTRY = [field.name for field in fields(Entry) if field.name not in ("image"
 
 
 def entries_in(manifest: object) -> Iterator[Entry]:
-    """Give the entries of a manifest as it was parsed.
+    """Yield the entries of a manifest as it was parsed.
 
     Raises:
         ValueError: where it is no manifest of ours.
@@ -110,12 +110,12 @@ def _check(entry: Entry) -> None:
 
 
 def set_aside() -> str:
-    """Give the name that a manifest gets which cannot be read."""
+    """Return the name that a manifest gets which cannot be read."""
     return f"{MANIFEST}.damaged-{datetime.now(UTC).strftime('%Y%m%dT%H%M%SZ')}"
 
 
 def is_image(name: str) -> bool:
-    """Tell whether a name is an image's: not a path, and none of our own files."""
+    """Return whether a name is an image's: not a path, and none of our own files."""
     ours = name.startswith((".", MANIFEST)) or ".part" in name
     return name != "" and name.isprintable() and "/" not in name and not ours
 
@@ -173,7 +173,7 @@ def _unlisted(download: Download) -> Image:
 def ordered(
     entries: Mapping[str, Entry], images: Mapping[str, Image], failed: Container[str] = ()
 ) -> Iterator[Entry]:
-    """Give the entries in the album's order with its metadata, then those that left it.
+    """Yield the entries in the album's order with its metadata, then those that left it.
 
     An image that failed keeps the metadata with which its file came.
     """

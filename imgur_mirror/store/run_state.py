@@ -227,7 +227,7 @@ def dead_runs(folder: Path) -> list[RunState]:
 
 
 def scratch(address: str) -> Path:
-    """Give the folder for an address, made if need be.
+    """Return the folder for an address, made if need be.
 
     Raises:
         StoreError: where it cannot be made, or is another user's.

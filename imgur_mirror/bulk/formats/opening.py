@@ -114,7 +114,7 @@ def open_file(path: Path) -> Iterator[OpenFile]:
 
 
 def is_packed(path: Path) -> bool:
-    """Tell whether a file is compressed."""
+    """Return whether a file is compressed."""
     with path.open("rb") as file:
         head = file.peek(8)
     return any(head.startswith(magic) for magic, _ in _UNPACKED)

@@ -107,7 +107,7 @@ def _is_integer(kind: ArrowType) -> bool:
 
 
 def _is_plain(kind: ArrowType) -> bool:
-    """Tell whether a cell of this type is short, and reads well as text."""
+    """Return whether a cell of this type is short, and reads well as text."""
     from pyarrow import types
 
     kind = _value_type(kind)

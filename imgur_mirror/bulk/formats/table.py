@@ -63,7 +63,7 @@ class Table:
 
 
 def is_table(file: OpenFile) -> bool:
-    """Tell whether a text that is not called a table is one: by a header of several columns."""
+    """Return whether a text that is not called a table is one: by a header of several columns."""
     first = next((line for line in Lines(file.text()) if not _is_passed_over(line)), "")
     return _SEP.fullmatch(first) is not None or _is_header(first, 2)
 
@@ -94,12 +94,12 @@ def open_table(path: str, file: OpenFile, delimiter: str, wanted: str) -> Table:
 
 
 def _is_passed_over(line: str) -> bool:
-    """Tell whether a line before the header is blank, or a comment."""
+    """Return whether a line before the header is blank, or a comment."""
     return not line.strip() or (line.startswith("#") and not _is_header(line))
 
 
 def _is_header(line: str, width: int = 1) -> bool:
-    """Tell whether a line names a column of links, among `width` columns or more."""
+    """Return whether a line names a column of links, among `width` columns or more."""
     rows = (_split(line, delimiter, True) for delimiter in DELIMITERS)
     return any(len(row) >= width and known_column(row) is not None for row in rows)
 
@@ -128,7 +128,7 @@ def _link_without_header(rows: Sequence[Sequence[str]], wanted: str) -> int | No
 
 
 def _is_id(cells: Sequence[str]) -> bool:
-    """Tell whether the first cell is an id, and no word that names the column."""
+    """Return whether the first cell is an id, and no word that names the column."""
     first, *others = (cell.strip() for cell in cells)
     is_word = first.isalpha() and (first.islower() or first.istitle() or first.isupper())
     return _ID.fullmatch(first) is not None and (
