@@ -29,10 +29,10 @@ def until_stopped() -> Iterator[None]:
     Raises:
         KeyboardInterrupt: also where a library made another error of it, as pydantic does.
     """
-    told: list[int] = []
+    received: list[int] = []
 
     def stop(number: int, frame: FrameType | None) -> None:
-        told.append(number)
+        received.append(number)
         signal.default_int_handler(number, frame)
 
     signal.signal(signal.SIGINT, stop)
@@ -40,7 +40,7 @@ def until_stopped() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if not told:
+        if not received:
             raise
         raise KeyboardInterrupt from error
 

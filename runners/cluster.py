@@ -77,10 +77,10 @@ def _versions() -> dict[str, str]:
     return {"Python": python} | {name: version(name) for name in ("prefect", "imgur-mirror")}
 
 
-def _compare(told: dict[str, dict[str, str] | BaseException]) -> None:
-    """Compare what each worker told, by its address, with this process."""
+def _compare(found: dict[str, dict[str, str] | BaseException]) -> None:
+    """Compare what each worker has, by its address, with this process."""
     ours = _versions()
-    for worker, theirs in told.items():
+    for worker, theirs in found.items():
         if isinstance(theirs, BaseException):
             raise ClusterError(
                 f"the Dask worker {worker} cannot import this project ({theirs}): install it there "

@@ -14,7 +14,7 @@ from imgur_mirror.store.errors import StoreError
 from imgur_mirror.store.partial_file import SharedFile
 from imgur_mirror.store.range_log import RangeLog, missing
 from tests.support.albums import manifest, stored
-from tests.support.imgur import contents, new_album, put, served, told
+from tests.support.imgur import contents, control, new_album, put, served
 from tests.support.waiting import LONG
 
 pytestmark = [pytest.mark.usefixtures("prefect_server"), pytest.mark.slow]
@@ -29,7 +29,7 @@ def large(imgur, downloads, monkeypatch):
     monkeypatch.setenv("IMGUR_SPLIT_BYTES", str(MB))
     album = new_album(imgur, count=3, bytes=[3000, 5 * MB, 40_000])
     ids = [name.partition(".")[0] for name in contents(imgur, album)]
-    told(imgur, "DELETE", "served")
+    control(imgur, "DELETE", "served")
     return album, ids[1]
 
 
@@ -63,7 +63,7 @@ def test_sequential_never_splits(large, imgur, downloads):
 def test_images_of_like_size_are_not_cut(imgur, downloads):
     """Each worker has enough of them: more requests would win nothing."""
     album = new_album(imgur, count=12, bytes=2 * MB)
-    told(imgur, "DELETE", "served")
+    control(imgur, "DELETE", "served")
     mirror_album(album, Strategy.THREADS, 2)
     assert all(
         [row["status"] for row in served(imgur, name.partition(".")[0])] == [200]

@@ -31,7 +31,7 @@ from tests.support.cases import (
     read_cases,
     scripted,
 )
-from tests.support.imgur import environment, put, told
+from tests.support.imgur import control, environment, put
 
 pytestmark = [pytest.mark.usefixtures("prefect_server"), pytest.mark.slow]
 
@@ -360,10 +360,10 @@ def ran(imgur, settings, tmp_path_factory):
     def run(strategy, form):
         names = LINKED if form.in_job else list(ALONE)
         album, images = play(imgur, names, form.size)
-        told(imgur, "DELETE", "served")
+        control(imgur, "DELETE", "served")
         how = mirror_list if form.in_job else mirror
         found = how(album, images.values(), strategy, form, folder)
-        asked = told(imgur, "GET", "served")
+        asked = control(imgur, "GET", "served")
         return {name: case_of(image, found, asked) for name, image in images.items()}
 
     return run

@@ -21,7 +21,7 @@ from imgur_mirror.report import mirror_headline
 from standin.pictures import Picture, draw
 from tests.support.albums import manifest, stored
 from tests.support.cases import is_about_an_album, listing, outcome_of, read_cases, scripted
-from tests.support.imgur import contents, environment, new_album, put, told
+from tests.support.imgur import contents, control, environment, new_album, put
 from tests.support.jobs import links, listed, report
 
 pytestmark = [pytest.mark.usefixtures("prefect_server"), pytest.mark.slow]
@@ -321,7 +321,7 @@ def test_one_picture_for_several_albums_of_a_list_is_a_substitute(strategy, imgu
     for album in albums:
         assert [image["file"] for image in manifest(tmp_path / album)["images"]] == [None]
     for album in albums:
-        told(imgur, "DELETE", f"faults/{next(iter(contents(imgur, album))).partition('.')[0]}")
+        control(imgur, "DELETE", f"faults/{next(iter(contents(imgur, album))).partition('.')[0]}")
     assert mirrored([*albums, own], strategy, tmp_path).is_completed()
     assert [stored(tmp_path / album) for album in albums] == [
         contents(imgur, album) for album in albums
@@ -344,7 +344,7 @@ def test_a_substitute_for_several_albums_of_a_list_replaces_no_file(strategy, im
     assert state.message.count("the file that was there is kept") == 3
     assert [stored(tmp_path / album) for album in albums] == before
     for album in albums:
-        told(imgur, "DELETE", f"faults/{next(iter(contents(imgur, album))).partition('.')[0]}")
+        control(imgur, "DELETE", f"faults/{next(iter(contents(imgur, album))).partition('.')[0]}")
     assert mirrored(albums, strategy, tmp_path).is_completed()
 
 
@@ -420,4 +420,4 @@ def test_run_it_again_is_said_where_it_helps(imgur, folder, capsys):
     put(imgur, f"faults/{name}", scripted({"status": 202}))
     assert mirror(album) == 1
     assert "run it again" in capsys.readouterr().err.lower()
-    told(imgur, "DELETE", f"faults/{name}")
+    control(imgur, "DELETE", f"faults/{name}")

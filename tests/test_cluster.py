@@ -15,7 +15,7 @@ from imgur_mirror.models import Outcome
 from runners import ClusterError, connections_each, task_runner
 from runners.cluster import width
 from tests.support.albums import stored
-from tests.support.imgur import contents, new_album, put, told
+from tests.support.imgur import contents, control, new_album, put
 from tests.support.processes import answers, free_port
 from tests.support.waiting import LONG, eventually
 
@@ -104,7 +104,7 @@ class TestAnAlbum:
         # The rest waits until the newcomer is there.
         brisk, slow = {"rate": 100_000, "times": 60}, {"rate": 4000}
         put(imgur, "faults/*", [{"kind": "slow", **brisk}, {"kind": "slow", **slow}])
-        told(imgur, "DELETE", "served")
+        control(imgur, "DELETE", "served")
         monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", scheduler)
         with worker(scheduler), worker(scheduler) as doomed, worker_later(scheduler) as newcomer:
             await_workers(scheduler, 2)
@@ -115,7 +115,7 @@ class TestAnAlbum:
                 kill(doomed)
                 newcomer()
                 await_workers(scheduler, 2)
-                told(imgur, "DELETE", "faults")
+                control(imgur, "DELETE", "faults")
 
             with ThreadPoolExecutor(1) as meanwhile:
                 changed = meanwhile.submit(change)
@@ -123,7 +123,7 @@ class TestAnAlbum:
             changed.result()
             assert state.is_completed(), state.message
             assert stored(downloads / album) == wanted
-            served = [entry["id"] for entry in told(imgur, "GET", "served")]
+            served = [entry["id"] for entry in control(imgur, "GET", "served")]
             mine = {name.partition(".")[0] for name in wanted}
             assert max(served.count(image) for image in mine) <= 2
             rows = state.result().having(Outcome.DOWNLOADED)
@@ -156,7 +156,7 @@ class TestAnAlbum:
             changed.result()
         assert state.is_completed(), state.message
         assert bucket.images(album) == wanted
-        counts = told(imgur, "GET", "counts")
+        counts = control(imgur, "GET", "counts")
         bodies = [counts[name.partition(".")[0]] for name in wanted]
         assert max(bodies) <= 2
         # No more than what the two had in their hands: the rest was in the store.
@@ -171,11 +171,11 @@ class TestAnAlbum:
             await_workers(scheduler, 1)
             peaks = []
             for workers in (1, 6):
-                told(imgur, "DELETE", "connections")
+                control(imgur, "DELETE", "connections")
                 state = mirror_album(album, "dask", workers, f"{downloads}/{workers}")
                 assert state.workers == workers
-                peaks.append(told(imgur, "GET", "connections")["in_flight_peak"])
-        told(imgur, "DELETE", "faults")
+                peaks.append(control(imgur, "GET", "connections")["in_flight_peak"])
+        control(imgur, "DELETE", "faults")
         assert stored(downloads / "6" / album) == wanted
         # More than one for each of the two threads, where there may be.
         assert peaks[0] == 1

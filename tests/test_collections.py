@@ -10,7 +10,7 @@ from flows.mirror_album import mirror_album
 from flows.mirror_albums import mirror_albums
 from imgur_mirror.report import mirror_headline, summary_text
 from tests.support.albums import stored
-from tests.support.imgur import contents, new_album, new_image, put, told
+from tests.support.imgur import contents, control, new_album, new_image, put
 
 pytestmark = [pytest.mark.usefixtures("prefect_server"), pytest.mark.slow]
 
@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.usefixtures("prefect_server"), pytest.mark.slow]
 @pytest.fixture(autouse=True)
 def no_faults(imgur):
     yield
-    told(imgur, "DELETE", "api-faults")
+    control(imgur, "DELETE", "api-faults")
 
 
 def collection_of(imgur, path, posts, **more):
@@ -36,8 +36,8 @@ def images_in(folder):
 
 
 def asked(imgur):
-    found = told(imgur, "GET", "asked")
-    told(imgur, "DELETE", "asked")
+    found = control(imgur, "GET", "asked")
+    control(imgur, "DELETE", "asked")
     return found
 
 
@@ -66,14 +66,14 @@ def test_a_collection_is_found_however_it_is_spelled(imgur, downloads, capsys):
 
     assert run(capsys, *links)[0] == 0
     pages = asked(imgur)
-    before = told(imgur, "GET", "counts")
+    before = control(imgur, "GET", "counts")
     assert {name: images_in(downloads / name) for name in images} == {
         name: {image} for name, image in images.items()
     }
 
     assert run(capsys, *links)[0] == 0
     assert asked(imgur) == pages
-    assert told(imgur, "GET", "counts") == before
+    assert control(imgur, "GET", "counts") == before
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.support.imgur import told
+from tests.support.imgur import control
 from tests.support.processes import PROJECT
 from tests.support.waiting import LONG
 
@@ -96,8 +96,8 @@ def test_commands_do_what_they_say(page, prefect_server, imgur, downloads, tmp_p
 
 def given(imgur: str, folder: Path) -> None:
     """What the commands name: an account, and files with links."""
-    told(imgur, "PUT", "albums/sarah01", {"count": 2, "bytes": 3000, "account": "sarah"})
-    listed = told(imgur, "GET", "albums/sarah01")
+    control(imgur, "PUT", "albums/sarah01", {"count": 2, "bytes": 3000, "account": "sarah"})
+    listed = control(imgur, "GET", "albums/sarah01")
     links = [f"{imgur}/{image['name']}" for image in listed]
     (folder / "links.csv").write_text("\n".join(["url", *links]) + "\n", "utf-8")
     import pyarrow

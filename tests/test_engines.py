@@ -19,7 +19,7 @@ from flows.cli import server
 from imgur_mirror.models import Strategy
 from standin.process import running
 from tasks.artifact_key import artifact_key
-from tests.support.imgur import environment, put, told
+from tests.support.imgur import control, environment, put
 from tests.support.prefect_api import ask, delete, filtered, read
 from tests.support.processes import answers
 from tests.support.waiting import LONG, eventually
@@ -44,7 +44,7 @@ class Imgur:
     def album(self, name, sizes):
         """Make an album and give its images."""
         put(self.address, f"albums/{name}", {"bytes": sizes})
-        return told(self.address, "GET", f"albums/{name}")
+        return control(self.address, "GET", f"albums/{name}")
 
     def fault(self, image, **fault):
         put(self.address, f"faults/{image['id']}", fault)
@@ -57,12 +57,12 @@ class Imgur:
 
     def clear(self):
         """Have nothing go wrong from now on; what is under way stays as slow as it is."""
-        told(self.address, "DELETE", "faults")
+        control(self.address, "DELETE", "faults")
 
     def served(self, images):
         """How many bodies of these images were begun."""
         ids = {image["id"] for image in images}
-        counts = told(self.address, "GET", "counts")
+        counts = control(self.address, "GET", "counts")
         return Counter({image: count for image, count in counts.items() if image in ids})
 
 

@@ -16,7 +16,7 @@ from flows.cli.command_line import main
 from flows.mirror_albums import mirror_albums
 from flows.mirror_many import mirror_many
 from imgur_mirror.report import summary_text
-from tests.support.imgur import contents, environment, fault, new_album, new_image, put, told
+from tests.support.imgur import contents, control, environment, fault, new_album, new_image, put
 from tests.support.jobs import listed
 from tests.support.processes import PROJECT
 from tests.support.waiting import LONG, eventually
@@ -139,13 +139,13 @@ def theirs(imgur: str, tmp_path: Path) -> GalleryDl:
 
 @pytest.fixture(autouse=True)
 def nothing_is_wrong(imgur):
-    told(imgur, "DELETE", "faults")
+    control(imgur, "DELETE", "faults")
     yield
-    told(imgur, "DELETE", "faults")
+    control(imgur, "DELETE", "faults")
 
 
 def bodies(imgur: str) -> int:
-    return sum(told(imgur, "GET", "counts").values())
+    return sum(control(imgur, "GET", "counts").values())
 
 
 def ids(imgur: str, album: str) -> list[str]:
@@ -216,9 +216,9 @@ def test_what_each_address_brings(address, mirrored):
 
 def test_only_this_project_searches_in_the_order_of_the_address(imgur, ours, theirs):
     for tool in (ours, theirs):
-        told(imgur, "DELETE", "asked")
+        control(imgur, "DELETE", "asked")
         tool.run("https://imgur.com/search/score/week?q=cats")
-        asked = told(imgur, "GET", "asked")
+        asked = control(imgur, "GET", "asked")
         assert ("gallery/search/score/week/0?q=cats" in asked) == (tool is ours)
 
 
@@ -369,11 +369,11 @@ def test_both_go_on_where_they_were_killed(imgur, ours, theirs, prefect_server):
         fault(imgur, image, "stall-mid", bytes=2_000_000)
         killed(command, env, tool.folder)
         assert not tool.stored()
-        told(imgur, "DELETE", f"faults/{image}")
-        told(imgur, "DELETE", "served")
+        control(imgur, "DELETE", f"faults/{image}")
+        control(imgur, "DELETE", "served")
         assert tool.run(link, *options) == 0
         assert len(tool.stored()[f"{image}.jpg"]) == 3_000_000
-        asked = told(imgur, "GET", f"served?prefix=/{image}")
+        asked = control(imgur, "GET", f"served?prefix=/{image}")
         assert all(entry["range"] for entry in asked)
 
 
@@ -400,11 +400,11 @@ def has_part(folder: Path) -> bool:
 
 def test_both_take_many_links_from_a_file(imgur, downloads, theirs, tmp_path):
     images = [new_image(imgur, bytes=3000) for _ in range(5)]
-    told(imgur, "DELETE", "asked")
+    control(imgur, "DELETE", "asked")
     mirror_many(listed(tmp_path, [f"{imgur}/{image}.jpg" for image in images]))
-    assert told(imgur, "GET", "asked") == []
+    assert control(imgur, "GET", "asked") == []
     source = listed(tmp_path, [f"https://i.imgur.com/{image}.jpg" for image in images], "theirs")
     assert theirs.run("--input-file", source) == 0
-    assert len(told(imgur, "GET", "asked")) == len(images)
+    assert len(control(imgur, "GET", "asked")) == len(images)
     assert {stem(name) for name in theirs.stored()} == set(images)
     assert theirs.stored() == files(downloads)

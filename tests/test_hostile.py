@@ -24,7 +24,7 @@ from imgur_mirror.models import ByteRange, Image, Outcome, Strategy
 from imgur_mirror.settings import Access, Wire
 from imgur_mirror.store import album_folder
 from standin.process import running
-from tests.support.imgur import environment, told
+from tests.support.imgur import control, environment
 
 PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 8
 MD5 = hashlib.md5(PICTURE).hexdigest()
@@ -607,9 +607,9 @@ def standin():
 
 
 def test_credentials_follow_no_redirect_of_the_api(standin, trap):
-    told(standin, "PUT", "albums/Moved01", {"count": 1})
+    control(standin, "PUT", "albums/Moved01", {"count": 1})
     fault = {"path": "album/Moved01", "kind": "redirect", "location": trap.url("/3/album/Moved01")}
-    told(standin, "PUT", "api-faults", fault)
+    control(standin, "PUT", "api-faults", fault)
     access = Access(f"{standin}/", SecretStr("standin"), None, retries=0)
 
     with pytest.raises(ApiError):
@@ -687,10 +687,10 @@ def test_a_hostile_album_gets_nothing_out_and_nothing_in(
     strategy, standin, trap, prefect_server, tmp_path, monkeypatch
 ):
     number = list(Strategy).index(strategy)
-    (one,) = told(standin, "PUT", f"albums/Honest{number}", {"kinds": ["png"], "bytes": 3000})
+    (one,) = control(standin, "PUT", f"albums/Honest{number}", {"kinds": ["png"], "bytes": 3000})
     images = _hostile_images(standin, trap, one)
-    told(standin, "PUT", f"albums/Hostil{number}", {"images": images})
-    told(standin, "DELETE", "served")
+    control(standin, "PUT", f"albums/Hostil{number}", {"images": images})
+    control(standin, "DELETE", "served")
     hosts = json.dumps([standin.removeprefix("http://"), "localhost"])
     settings = environment(standin) | {"IMGUR_IMAGE_HOSTS": hosts, "IMGUR_BACKOFF": "0.01"}
     for name, value in settings.items():
@@ -707,7 +707,7 @@ def test_a_hostile_album_gets_nothing_out_and_nothing_in(
     assert len({name.casefold() for name in files}) == len(files) == len(_twins(one))
     assert _tree(tmp_path) - before == _tree_of_run(tmp_path, folder, files)
     assert trap.connections == 0
-    served = told(standin, "GET", "served")
+    served = control(standin, "GET", "served")
     assert [entry["path"] for entry in served] == [f"/{one['name']}"] * len(files)
     assert not any(entry["had_authorization"] for entry in served)
     manifest = json.loads((folder / "album.json").read_bytes())

@@ -13,7 +13,7 @@ from imgur_mirror.settings import Settings
 from imgur_mirror.store import album_folder
 from tests.support.albums import manifest, stored, without_times
 from tests.support.cases import scripted
-from tests.support.imgur import contents, images_served, new_album, put, told
+from tests.support.imgur import contents, control, images_served, new_album, put
 from tests.support.pictures import HOSTILE, drawing, encoded, saved
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
@@ -35,7 +35,7 @@ def computed(downloads, album):
 
 def serve(imgur, album, bodies):
     """Have the images of an album be these."""
-    listed = told(imgur, "GET", f"albums/{album}")
+    listed = control(imgur, "GET", f"albums/{album}")
     for image, body in zip(listed, bodies, strict=True):
         put(imgur, f"faults/{image['id']}", scripted({"body": body, "etag": "md5"}))
     return [image["id"] for image in listed]
@@ -51,7 +51,7 @@ def album(imgur):
     """Pictures, a video, one that is cut into byte ranges, and files that hurt who decodes them."""
     sizes = [2_000_000, *[30_000] * (7 + len(HOSTILE))]
     made = new_album(imgur, bytes=sizes, kinds=KINDS)
-    listed = told(imgur, "GET", f"albums/{made}")
+    listed = control(imgur, "GET", f"albums/{made}")
     for image, (make, _) in zip(listed[8:], HOSTILE.values(), strict=True):
         put(imgur, f"faults/{image['id']}", scripted({"body": make(), "etag": "md5"}))
     return made

@@ -14,7 +14,7 @@ from imgur_mirror.bulk import Tally, job_name, open_source
 from imgur_mirror.bulk.outcomes import Row, tally_rows
 from imgur_mirror.bulk.summary import job_headline
 from imgur_mirror.models import Download, Outcome, Strategy
-from tests.support.imgur import contents, fault, images_served, new_album, put, told
+from tests.support.imgur import contents, control, fault, images_served, new_album, put
 from tests.support.jobs import links, listed, report
 from tests.support.prefect_api import artifact
 from tests.support.processes import PROJECT, python
@@ -73,7 +73,7 @@ def test_fewer_listed_than_counted_is_said_of_each_album(strategy, imgur, downlo
     ]
 
     state = mirror_many(source, strategy, workers=2, shard_size=3, return_state=True)
-    told(imgur, "DELETE", "faults")
+    control(imgur, "DELETE", "faults")
     again = mirror_many(source, strategy, workers=2, shard_size=3)
 
     assert all(sentence in state.message for sentence in sentences)
@@ -194,7 +194,7 @@ def test_what_was_gone_is_asked_for_again_on_request(imgur, downloads, tmp_path)
     put(imgur, f"faults/{gone}", {"kind": "status", "status": 404})
     source = listed(tmp_path, some)
     assert mirror_many(source).tally.gone == 1
-    told(imgur, "DELETE", f"faults/{gone}")
+    control(imgur, "DELETE", f"faults/{gone}")
     assert mirror_many(source).tally.gone == 1
     found = mirror_many(source, retry_gone=True).tally
     assert (found.gone, found.downloaded, found.fetched) == (0, 2, 1)

@@ -10,7 +10,7 @@ from flows.mirror_album import mirror_album
 from imgur_mirror.models import Strategy
 from imgur_mirror.settings import Wire
 from tasks.limit import Limit, limited
-from tests.support.imgur import put, told
+from tests.support.imgur import control, put
 from tests.support.prefect_api import make_limit
 from tests.support.processes import python
 
@@ -28,7 +28,7 @@ def test_two_runs_at_once_keep_to_one_limit(strategy, imgur, downloads, monkeypa
     albums = [f"Limit{number}{strategy[:1]}" for number in range(2)]
     for album in albums:
         put(imgur, f"albums/{album}", {"count": 40, "bytes": 3000})
-    images = {image["id"] for album in albums for image in told(imgur, "GET", f"albums/{album}")}
+    images = {image["id"] for album in albums for image in control(imgur, "GET", f"albums/{album}")}
 
     with ThreadPoolExecutor(2) as pool:
         runs = [
@@ -37,7 +37,7 @@ def test_two_runs_at_once_keep_to_one_limit(strategy, imgur, downloads, monkeypa
         ]
         assert [len(run.result().downloads) for run in runs] == [40, 40]
 
-    served = told(imgur, "GET", "served")
+    served = control(imgur, "GET", "served")
     times = sorted(entry["time"] for entry in served if entry["id"] in images)
     assert len(times) == len(images)
     # Both may hold half a second's worth that they did not send at once, and each worker a

@@ -23,13 +23,13 @@ from tests.support.cases import listing
 from tests.support.imgur import (
     NO_ALBUM,
     contents,
+    control,
     fault,
     images_served,
     new_album,
     new_image,
     put,
     served,
-    told,
 )
 from tests.support.prefect_api import artifact, artifacts
 from tests.support.processes import PROJECT, python
@@ -178,12 +178,12 @@ def test_a_list_is_one_run_in_which_each_album_has_its_report(imgur, downloads, 
 @pytest.mark.parametrize("strategy", Strategy)
 def test_all_albums_share_the_connections(strategy, imgur, downloads):
     albums = [new_album(imgur, count=5, bytes=50_000) for _ in range(6)]
-    told(imgur, "DELETE", "connections")
+    control(imgur, "DELETE", "connections")
 
     results = mirror_albums(albums, strategy, workers=3)
 
     most = 1 if strategy is Strategy.SEQUENTIAL else 3
-    assert told(imgur, "GET", "connections")["in_flight_peak"] <= most
+    assert control(imgur, "GET", "connections")["in_flight_peak"] <= most
     assert [result.mirrored.album.id for result in results] == albums
     assert all(stored(downloads / album) == contents(imgur, album) for album in albums)
 
@@ -199,7 +199,7 @@ def test_a_small_album_does_not_wait_for_all_of_a_large_one(imgur, downloads, mo
 
     def go_on():
         assert eventually(lambda: [*downloads.glob(f"{small}/.run-*")])
-        told(imgur, "DELETE", "faults")
+        control(imgur, "DELETE", "faults")
 
     going_on = Thread(target=go_on)
     going_on.start()
@@ -207,7 +207,7 @@ def test_a_small_album_does_not_wait_for_all_of_a_large_one(imgur, downloads, mo
     going_on.join()
 
     assert all(result.error is None for result in results)
-    order = [entry["id"] for entry in told(imgur, "GET", "served")]
+    order = [entry["id"] for entry in control(imgur, "GET", "served")]
     (name,) = contents(imgur, small)
     last = max(order.index(image.partition(".")[0]) for image in contents(imgur, large))
     assert order.index(name.partition(".")[0]) < last
@@ -262,13 +262,13 @@ def collection_of(imgur, path, posts, **more):
 
 def asked(imgur):
     """What the API was asked for since this was last looked at."""
-    found = told(imgur, "GET", "asked")
-    told(imgur, "DELETE", "asked")
+    found = control(imgur, "GET", "asked")
+    control(imgur, "DELETE", "asked")
     return found
 
 
 def bodies(imgur):
-    return sum(told(imgur, "GET", "counts").values())
+    return sum(control(imgur, "GET", "counts").values())
 
 
 @pytest.mark.parametrize("address", COLLECTIONS)
@@ -313,7 +313,7 @@ def is_stored(imgur, folder, images):
     """Tell whether a folder has these images, and nothing else."""
     if not images:
         return not folder.exists()
-    served = (told(imgur, "GET", f"images/{image}") for image in images)
+    served = (control(imgur, "GET", f"images/{image}") for image in images)
     return stored(folder) == {image["name"]: image["md5"] for image in served}
 
 
@@ -457,7 +457,7 @@ def test_a_stop_keeps_the_albums_that_are_finished(strategy, imgur, downloads):
     assert run.returncode == 130, said
     assert said.splitlines()[-1].startswith("stopped; what was finished is kept"), said
 
-    told(imgur, "DELETE", "faults")
+    control(imgur, "DELETE", "faults")
     assert [result.error for result in mirror_albums([whole, stalled, also])] == [None] * 3
     for album in (whole, stalled, also):
         assert stored(downloads / album) == contents(imgur, album)

@@ -15,7 +15,7 @@ from flows.support.shard_queue import ShardQueue
 from imgur_mirror.bulk import Job, Tally, cut_into_shards, open_job, open_source
 from imgur_mirror.models import Strategy
 from runners import task_runner
-from tests.support.imgur import contents, fault, images_served, new_album, put, served, told
+from tests.support.imgur import contents, control, fault, images_served, new_album, put, served
 from tests.support.jobs import links, listed, report
 from tests.support.prefect_api import artifact
 from tests.support.processes import PROJECT, python
@@ -81,7 +81,7 @@ def test_only_what_failed_is_tried_again(imgur, downloads, tmp_path):
     fault(imgur, broken, "status", status=403)
     source = listed(tmp_path, ["no link", *some])
     assert mirror_many(source, shard_size=3, return_state=True).is_failed()
-    told(imgur, "DELETE", f"faults/{broken}")
+    control(imgur, "DELETE", f"faults/{broken}")
     before = (downloads / "_many" / "links" / "000000.parquet").stat().st_mtime_ns
 
     state = mirror_many(source, shard_size=3, return_state=True)
@@ -120,7 +120,7 @@ def test_names_that_meet_stay_apart(imgur, downloads, tmp_path):
     other = f"{imgur}/other/{link.rpartition('/')[2]}"
     put(imgur, "faults/*", {"kind": "status", "status": 404, "skip": 1, "times": 1})
     mirror_many(listed(tmp_path, [link, f"{link}?1", other]), shard_size=5)
-    told(imgur, "DELETE", "faults/*")
+    control(imgur, "DELETE", "faults/*")
     found = report(downloads)
     assert found[0]["name"] == found[1]["name"] != found[2]["name"]
     assert images_served(imgur, album) == 1
@@ -148,7 +148,7 @@ def test_a_job_that_was_killed_goes_on(strategy, downloads, tmp_path, prefect_se
                 assert run.poll() is None
                 time.sleep(0.05)
             os.killpg(run.pid, signal.SIGKILL)
-        told(imgur, "DELETE", "faults")
+        control(imgur, "DELETE", "faults")
         counted = images_served(imgur, album)
         assert counted < 200
         done = len(list((downloads / "_many" / "links").glob("*.parquet")))
@@ -156,7 +156,7 @@ def test_a_job_that_was_killed_goes_on(strategy, downloads, tmp_path, prefect_se
 
         assert ran.returncode == 0, ran.stderr
         assert "200 images in 4 shards: 200 downloaded" in ran.stdout
-        served = told(imgur, "GET", "counts")
+        served = control(imgur, "GET", "counts")
         assert max(served.values()) <= 2
         # Twice came what was on its way at the kill: on four connections, and being placed.
         assert sum(served.values()) <= 200 + 4 * 8
@@ -257,11 +257,11 @@ def test_no_more_connections_than_workers(strategy, imgur, downloads, tmp_path, 
     monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", "tcp://127.0.0.1:9")
     source = listed(tmp_path, links(imgur, new_album(imgur, count=240, bytes=3000)))
     put(imgur, "faults/*", {"kind": "slow", "rate": 100_000})
-    told(imgur, "DELETE", "connections")
+    control(imgur, "DELETE", "connections")
     found = mirror_many(source, strategy, 4, shard_size=60)
-    told(imgur, "DELETE", "faults/*")
+    control(imgur, "DELETE", "faults/*")
     assert found.tally.downloaded == 240
-    assert told(imgur, "GET", "connections")["in_flight_peak"] == 4
+    assert control(imgur, "GET", "connections")["in_flight_peak"] == 4
 
 
 def test_links_alone_need_no_client_id(imgur, downloads, tmp_path, monkeypatch):

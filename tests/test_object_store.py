@@ -31,7 +31,7 @@ from imgur_mirror.store import StoreAway, album_folder
 from imgur_mirror.store.object_store import ObjectStorage
 from imgur_mirror.store.run_state import scratch
 from tests.support.albums import manifest, stored, without_times
-from tests.support.imgur import contents, fault, images_served, new_album, put, told
+from tests.support.imgur import contents, control, fault, images_served, new_album, put
 from tests.support.prefect_api import make_limit
 from tests.support.processes import free_port, python
 from tests.support.waiting import LONG, eventually
@@ -265,7 +265,7 @@ def test_the_next_run_fetches_only_what_a_killed_one_did_not_store(
     os.killpg(run.pid, signal.SIGKILL)
     run.wait()
     there = bucket.images(album).keys() & contents(imgur, album).keys()
-    told(imgur, "DELETE", "faults")
+    control(imgur, "DELETE", "faults")
     served = images_served(imgur, album)
     assert 15 <= len(there) < 40
 
@@ -457,7 +457,7 @@ def test_a_job_that_was_killed_goes_on(
     assert eventually(lambda: len(bucket.all("_many/links/")) >= 30)
     os.killpg(run.pid, signal.SIGKILL)
     run.wait()
-    told(imgur, "DELETE", "faults")
+    control(imgur, "DELETE", "faults")
     there = sum(key.endswith(".jpg") for key in bucket.all("_many/links/"))
     served = images_served(imgur, images)
     if not same_machine:

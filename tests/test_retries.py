@@ -27,7 +27,7 @@ from flows.mirror_albums import mirror_albums
 from flows.mirror_many import mirror_many
 from flows.support.mirror_flow import Finished, mirror_flow
 from tests.support.albums import stored
-from tests.support.imgur import contents, fault, new_album, served, told
+from tests.support.imgur import contents, control, fault, new_album, served
 from tests.support.jobs import listed
 from tests.support.prefect_api import ask, read
 from tests.support.processes import PROJECT, python
@@ -227,7 +227,7 @@ def test_a_run_that_was_suspended_goes_on_where_it_was(work, imgur, settings):
     def suspend():
         assert eventually(lambda: served(imgur, image))
         suspend_flow_run(flow_run_id=run_id)
-        told(imgur, "DELETE", f"faults/{image}")
+        control(imgur, "DELETE", f"faults/{image}")
 
     suspending = Thread(target=suspend)
     suspending.start()

@@ -39,7 +39,7 @@ def mirror(root, name, shared, *images):
     album = Album(id=name, images=images)
     folder = album_folder(root, name)
     with folder.start_run() as opened:
-        run = shared.spare(AlbumMirror.prepare(album, opened, OPTIONS))
+        run = shared.copy_into(AlbumMirror.prepare(album, opened, OPTIONS))
         rows = []
         for each in run.plan.images:
             opened.storage.write(each.name, [CONTENT])

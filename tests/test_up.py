@@ -8,11 +8,11 @@ import pytest
 from tests.support.albums import stored
 from tests.support.imgur import (
     contents,
+    control,
     environment,
     fault,
     images_served,
     new_album,
-    told,
 )
 from tests.support.prefect_api import ask, read
 from tests.support.project import Project
@@ -40,7 +40,7 @@ def held(imgur):
     for name in contents(imgur, album):
         fault(imgur, name, "stall-mid", bytes=50_000, times=None)
     yield album
-    told(imgur, "DELETE", "faults")
+    control(imgur, "DELETE", "faults")
 
 
 def start(api, album, **parameters):
@@ -111,7 +111,7 @@ def test_up_keeps_a_worker_and_ends_all_that_it_started(project, imgur, held):
         run = start(api, held)
         assert eventually(lambda: images_served(imgur, held))
         up.find("worker start").kill()
-        told(imgur, "DELETE", "faults")
+        control(imgur, "DELETE", "faults")
         up.await_line("The worker ended .*SIGKILL.*; starting another")
         up.await_line("Worker .* started")
         assert eventually(lambda: run()["state_name"] == "Completed"), run()["state"]

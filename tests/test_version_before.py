@@ -20,7 +20,7 @@ from flows.mirror_album import mirror_album
 from flows.mirror_many import mirror_many
 from imgur_mirror.models import Outcome, Strategy
 from tests.support.albums import manifest, stored
-from tests.support.imgur import contents, put, told
+from tests.support.imgur import contents, control, put
 from tests.support.waiting import LONG
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
@@ -41,7 +41,7 @@ def left(imgur: str, downloads: Path) -> Path:
     put(imgur, f"albums/{KILLED}", {"bytes": [6 * MB, 2_000_000, 3 * MB, 3000, 5000, 4000]})
     put(imgur, f"albums/{IMAGES}", {"bytes": [3000, 2500, 4000, 3500]})
     put(imgur, f"albums/{HALF}", {"bytes": [2500, 3000]})
-    told(imgur, "DELETE", "served")
+    control(imgur, "DELETE", "served")
     return downloads
 
 
@@ -52,7 +52,7 @@ def name_host(imgur: str, path: Path) -> None:
 def requested(imgur: str) -> dict[str, int]:
     """The images that were asked for, and the bytes that were sent of each."""
     sent: dict[str, int] = {}
-    for row in told(imgur, "GET", "served"):
+    for row in control(imgur, "GET", "served"):
         sent[row["id"]] = sent.get(row["id"], 0) + row["sent"]
     return sent
 
@@ -123,7 +123,7 @@ def killed(imgur: str, left: Path) -> Path:
                 part.write(image[line["start"] : line["stop"]])
     (folder / f"{WHOLE}.jpg.part").write_bytes(body(imgur, WHOLE)[:1_500_000])
     (folder / f"{INSTEAD}.jpg").write_bytes(body(imgur, INSTEAD))
-    told(imgur, "DELETE", "served")
+    control(imgur, "DELETE", "served")
     return folder
 
 
@@ -149,7 +149,7 @@ def test_a_killed_run_is_gone_on_with(strategy, split_bytes, imgur, killed, monk
     mirrored = mirror_album(KILLED, strategy, 4)
 
     assert requested(imgur) == {IN_RANGES: 2 * MB, WHOLE: 500_000, REFUSED: 4000}
-    resumed = [row for row in told(imgur, "GET", "served") if row["id"] != REFUSED]
+    resumed = [row for row in control(imgur, "GET", "served") if row["id"] != REFUSED]
     assert {row["status"] for row in resumed} == {206}
     assert {row.id for row in mirrored.having(Outcome.DOWNLOADED)} == set(requested(imgur))
     assert len(mirrored.having(Outcome.UNCHANGED)) == 3
@@ -264,7 +264,7 @@ def unlisted(imgur: str) -> Iterator[None]:
     """The mirror's album is gone, so that a run that asks for it says so."""
     put(imgur, "api-faults", {"path": f"album/{MIRROR}", "kind": "not-found"})
     yield
-    told(imgur, "DELETE", "api-faults")
+    control(imgur, "DELETE", "api-faults")
 
 
 def test_an_album_that_a_killed_shard_had_done_is_not_listed_again(

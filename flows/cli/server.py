@@ -46,7 +46,7 @@ __all__ = [
 MAX_START_SECONDS = 120
 """For a first start, with its migrations, on a slow machine."""
 
-TOLD_EVERY_SECONDS = 10
+REPORT_EVERY_SECONDS = 10
 """Of a server that still starts: whoever waits for longer wants to know what for."""
 
 MAX_EVENTS_SECONDS = 3
@@ -182,8 +182,8 @@ def _join_or_start(
 
     Two may start one at the same time: then one of both ends at once, and the other is used.
     """
-    begun = told = time.monotonic()
-    while time.monotonic() < begun + MAX_START_SECONDS:
+    began = reported = time.monotonic()
+    while time.monotonic() < began + MAX_START_SECONDS:
         url = files.address()
         if url and _answers(url):
             return url
@@ -191,15 +191,15 @@ def _join_or_start(
             started.append(_start(files.home, _free_port(port)))
         elif url is None and started[-1].poll() is not None:
             break
-        if time.monotonic() > told + TOLD_EVERY_SECONDS:
-            told = time.monotonic()
-            _tell_of_start(files)
+        if time.monotonic() > reported + REPORT_EVERY_SECONDS:
+            reported = time.monotonic()
+            _report_start(files)
         time.sleep(0.1)
     end = files.log.read_text(encoding="utf-8", errors="replace")[-2000:]
     raise ServerError(f"the Prefect server did not start; the end of {files.log}:\n{end}")
 
 
-def _tell_of_start(files: ServerFiles) -> None:
+def _report_start(files: ServerFiles) -> None:
     what = "a Prefect server, which takes longest the first time"
     print(f"Waiting for {what}; its log is {files.log} …", file=sys.stderr, flush=True)
 

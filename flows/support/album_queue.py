@@ -191,10 +191,10 @@ class AlbumQueue:
             self._postponed.append(album)
         else:
             self._fetching.append(album)
-            self._aside.put(partial(self._spare, album))
+            self._aside.put(partial(self._copy_shared, album))
 
-    def _spare(self, album: _AtWork) -> None:
-        album.run = self._shared.spare(album.run)
+    def _copy_shared(self, album: _AtWork) -> None:
+        album.run = self._shared.copy_into(album.run)
         self._todo.put(partial(self._fetch, album))
 
     def _fetch(self, album: _AtWork) -> None:

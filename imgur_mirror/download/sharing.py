@@ -37,8 +37,8 @@ class SharedImages:
             if row.outcome.is_stored and row.md5 is not None and row.id in images:
                 self._places.setdefault(row.id, _Place(folder, row, images[row.id]))
 
-    def spare(self, run: AlbumMirror) -> AlbumMirror:
-        """Take from other albums what a run was to fetch, and return the run without that."""
+    def copy_into(self, run: AlbumMirror) -> AlbumMirror:
+        """Copy from other albums what a run was to fetch; return the run that fetches the rest."""
         found = list(self._taken(run))
         return replace(run, plan=run.plan.settling(found)) if found else run
 

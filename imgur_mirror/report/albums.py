@@ -27,8 +27,8 @@ def summary_rows(results: Sequence[AlbumResult]) -> list[Row]:
     """
     if len(results) <= FEW_ALBUMS:
         return [_row(result) for result in results]
-    told = [result for result in results if not _is_unchanged(result)]
-    rows = [_row(result) for result in sorted(told, key=lambda result: result.error is None)]
+    changed = [result for result in results if not _is_unchanged(result)]
+    rows = [_row(result) for result in sorted(changed, key=lambda result: result.error is None)]
     unchanged = [result for result in results if _is_unchanged(result)]
     return [*rows, *([_folded(unchanged)] if unchanged else [])]
 

@@ -131,11 +131,11 @@ def store_errors(address: str) -> Iterator[None]:
             "and write there"
         ) from error
     except Exception as error:  # the library of each store has its own
-        said = printable(str(error)) or type(error).__name__
+        message = printable(str(error)) or type(error).__name__
         if remedy := _remedy(error):
-            raise BadStore(f"{address} cannot be used: {said}; {remedy}") from error
+            raise BadStore(f"{address} cannot be used: {message}; {remedy}") from error
         raise StoreAway(
-            f"{address} does not answer as it should, though asked several times: {said}; run "
+            f"{address} does not answer as it should, though asked several times: {message}; run "
             "this again when it does: what was stored is kept"
         ) from error
 

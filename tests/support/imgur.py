@@ -12,6 +12,7 @@ from tests.support.waiting import LONG
 __all__ = [
     "NO_ALBUM",
     "contents",
+    "control",
     "environment",
     "fault",
     "images_served",
@@ -19,7 +20,6 @@ __all__ = [
     "new_image",
     "put",
     "served",
-    "told",
 ]
 
 
@@ -36,15 +36,15 @@ def environment(imgur: str) -> dict[str, str]:
     }
 
 
-def told(imgur: str, method: str, path: str, body: Any = None) -> Any:
-    """What the stand-in answers to what it is told."""
+def control(imgur: str, method: str, path: str, body: Any = None) -> Any:
+    """Send a request to the stand-in's control channel, and return what it answers."""
     answer = requests.request(method, f"{imgur}/_/{path}", json=body, timeout=LONG)
     answer.raise_for_status()
     return answer.json()
 
 
 def put(imgur: str, path: str, body: Any) -> Any:
-    return told(imgur, "PUT", path, body)
+    return control(imgur, "PUT", path, body)
 
 
 def fault(imgur: str, image: str, kind: str, **options: Any) -> None:
@@ -68,18 +68,18 @@ def new_image(imgur: str, **about: Any) -> str:
 
 def contents(imgur: str, album: str) -> dict[str, str]:
     """What the stand-in serves for an album: MD5 by the name of the original."""
-    listed = told(imgur, "GET", f"albums/{album}")
+    listed = control(imgur, "GET", f"albums/{album}")
     # The link of a GIF over 20 MB is its thumbnail's, with an h after the id.
     return {image["id"] + Path(image["name"]).suffix: image["md5"] for image in listed}
 
 
 def served(imgur: str, image: str) -> list[dict[str, Any]]:
     """The requests for an image, in the order in which they came."""
-    return [entry for entry in told(imgur, "GET", "served") if entry["id"] == image]
+    return [entry for entry in control(imgur, "GET", "served") if entry["id"] == image]
 
 
 def images_served(imgur: str, album: str) -> int:
     """How many bodies of an album's images were begun."""
     ids = [name.partition(".")[0] for name in contents(imgur, album)]
-    counts = told(imgur, "GET", "counts")
+    counts = control(imgur, "GET", "counts")
     return sum(counts.get(image, 0) for image in ids)
