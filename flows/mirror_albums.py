@@ -159,8 +159,8 @@ class _ListRun:
 
     def _plan(self, wanted: Wanted, held: ExitStack) -> AlbumMirror:
         album = listing_of(wanted, self.root, self.settings)
-        opened = held.enter_context(self._folder(album).start_run())
-        return AlbumMirror.prepare(album, opened, self.options)
+        run_folder = held.enter_context(self._folder(album).start_run())
+        return AlbumMirror.prepare(album, run_folder, self.options)
 
     def _finished(self, wanted: Wanted, mirrored: Mirrored) -> AlbumRun:
         """Publish what an album brought; one that is as it was has its report already."""

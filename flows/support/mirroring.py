@@ -52,8 +52,8 @@ def mirror(
     """
     raise_if_stopped()
     options = options_of(strategy, workers, settings, verify, work)
-    with folder.start_run() as opened:
-        run = AlbumMirror.prepare(album, opened, options)
+    with folder.start_run() as run_folder:
+        run = AlbumMirror.prepare(album, run_folder, options)
         return run.finish(_download(run, settings))
 
 

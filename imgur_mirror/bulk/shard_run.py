@@ -247,10 +247,10 @@ class ShardRun:
 
     def _run_album(self, address: Address, album: Album) -> Iterator[Fetch]:
         album_dir = album_folder(self.job.downloads, album.id).as_part_of(self.job.run)
-        with album_dir.start_run() as opened:
-            folder = self.job.relative(opened)
-            opened.storage.delete(self._substitutes_of(address))
-            rows = yield from self._mirror_album(album, opened)
+        with album_dir.start_run() as run_folder:
+            folder = self.job.relative(run_folder)
+            run_folder.storage.delete(self._substitutes_of(address))
+            rows = yield from self._mirror_album(album, run_folder)
         done = [self._with_earlier(folder, row) for row in rows]
         outcome = AlbumOutcome(folder, done, shortfall(album))
         self._albums[address] = outcome

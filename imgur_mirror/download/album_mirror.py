@@ -64,7 +64,7 @@ class AlbumMirror:
 
     @classmethod
     def prepare(cls, album: Album, folder: AlbumFolder, options: MirrorOptions) -> Self:
-        """Decide what is to be downloaded to a folder that this run has opened.
+        """Decide what is to be downloaded to a folder whose run has started.
 
         Raises:
             StoreError: where the folder cannot be read or written.

@@ -75,8 +75,8 @@ def settle_again(mirrored: Mirrored, folder: AlbumFolder, seen: SeenPictures) ->
         StoreError: where the folder cannot be written.
     """
     rows = {row.id: row for row in mirrored.downloads}
-    with folder.start_run() as opened:
-        listed = settle_album(mirrored.album, opened, rows, seen)
+    with folder.start_run() as run_folder:
+        listed = settle_album(mirrored.album, run_folder, rows, seen)
     # Those that the album no longer lists come after its own.
     return mirrored.with_downloads((*listed, *mirrored.downloads[len(listed) :]))
 

@@ -27,8 +27,8 @@ def thumbnails(files: Sequence[Opener], seconds: float = 5.0) -> list[bytes | No
         if time.monotonic() >= deadline:
             return None
         try:
-            with file() as opened:
-                return thumbnail(opened)
+            with file() as image:
+                return thumbnail(image)
         except (Undecodable, OSError):
             return None
 
