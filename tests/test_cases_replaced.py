@@ -328,8 +328,11 @@ def test_one_picture_for_several_albums_of_a_list_is_a_substitute(strategy, imgu
     ]
 
 
+@pytest.mark.parametrize("flow", [mirror_albums, mirror_many])
 @pytest.mark.parametrize("strategy", Strategy)
-def test_a_substitute_for_several_albums_of_a_list_replaces_no_file(strategy, imgur, tmp_path):
+def test_a_substitute_for_several_albums_of_a_list_replaces_no_file(
+    strategy, flow, imgur, tmp_path
+):
     """Albums of one image each, all edited since: alone, each might have got its new picture."""
     sizes = (4000, 5000, 6000)
     albums = [new_album(imgur, bytes=[size]) for size in sizes]
@@ -339,9 +342,14 @@ def test_a_substitute_for_several_albums_of_a_list_replaces_no_file(strategy, im
         edited(imgur, album, [size], "?2")
         answer(imgur, contents(imgur, album), SAME["a jpeg"].case)
 
-    state = mirrored(albums, strategy, tmp_path)
+    if flow is mirror_albums:
+        state = mirrored(albums, strategy, tmp_path)
+        kept = state.message.count("the file that was there is kept")
+    else:
+        mirror_many(listed(tmp_path, albums), strategy, 2, str(tmp_path), return_state=True)
+        kept = sum(row["error"].endswith("is kept") for row in report(tmp_path))
 
-    assert state.message.count("the file that was there is kept") == 3
+    assert kept == 3
     assert [stored(tmp_path / album) for album in albums] == before
     for album in albums:
         control(imgur, "DELETE", f"faults/{next(iter(contents(imgur, album))).partition('.')[0]}")

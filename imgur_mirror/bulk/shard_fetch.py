@@ -7,8 +7,9 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from threading import Thread
 
+from imgur_mirror.bulk.fetch import Fetch
 from imgur_mirror.bulk.outcomes import Tally
-from imgur_mirror.bulk.shard_run import Fetch, ShardRun
+from imgur_mirror.bulk.shard_run import ShardRun
 from imgur_mirror.download import Batch
 from imgur_mirror.download.turns import Turn, Turns, fetch_in_turns, fetch_in_turns_async
 from imgur_mirror.models import Download

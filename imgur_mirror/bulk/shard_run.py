@@ -5,8 +5,10 @@ where `mirror_album` puts it. What an interrupted run fetched is in its notes an
 again; nor is what the report of an earlier run has, except what failed.
 """
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from imgur_mirror.api import (
     Address,
@@ -17,13 +19,14 @@ from imgur_mirror.api import (
     Kind,
     RateLimited,
 )
+from imgur_mirror.bulk.fetch import Fetch, Fetching
 from imgur_mirror.bulk.job import Job
 from imgur_mirror.bulk.links import Links, read_links
 from imgur_mirror.bulk.outcomes import AlbumOutcome, Row, Tally, tally_rows
 from imgur_mirror.bulk.shard import Shard
 from imgur_mirror.bulk.shard_notes import noted_albums, write_album_note
 from imgur_mirror.bulk.shard_rows import report_rows
-from imgur_mirror.download import AlbumMirror, Batch, MirrorOptions
+from imgur_mirror.download import AlbumMirror, MirrorOptions
 from imgur_mirror.download.settling import gone_but_damaged, settle
 from imgur_mirror.download.substitutes import SeenPictures, is_blocked
 from imgur_mirror.models import Album, ByteRange, Download, Image, Outcome, Strategy
@@ -31,10 +34,13 @@ from imgur_mirror.report import shortfall
 from imgur_mirror.settings import Wire
 from imgur_mirror.store import AlbumFolder, RunState, album_folder, os_errors_as_store_errors
 
-__all__ = ["Fetch", "FetchAlbum", "ShardFailed", "ShardRun"]
+__all__ = ["FetchAlbum", "ShardFailed", "ShardRun"]
 
 ASK_NO_MORE = (BadCredentials, Blocked, RateLimited)
 """Refusals that any other album would meet as well."""
+
+MAX_UNSETTLED = 8
+"""Albums that may wait for those behind them: the folder of each stays locked meanwhile."""
 
 FetchAlbum = Callable[[Address], Album]
 """Asks the API for an album."""
@@ -52,32 +58,6 @@ class ShardFailed(Exception):
     def __str__(self) -> str:
         shown = "; ".join(f"{count} × {error}" for error, count in self.tally.errors[:3])
         return f"{self.tally.failed} of {self.tally.images} images failed: {shown}"
-
-
-@dataclass(slots=True)
-class Fetch:
-    """Images to fetch into one folder; whoever fetches them adds to `outcomes`.
-
-    No journal of the folder has the number `first_batch` yet, nor any above it.
-    """
-
-    folder: AlbumFolder
-    byte_ranges: tuple[ByteRange, ...]
-    first_batch: int = 0
-    outcomes: list[Download] = field(default_factory=list)
-
-    @property
-    def whole(self) -> Batch:
-        """All of it as one batch."""
-        return Batch(f"{self.first_batch:05}", self.byte_ranges)
-
-    def batches(self, size: int) -> Iterator[Batch]:
-        """Cut it into batches of so many images."""
-        for number, start in enumerate(range(0, len(self.byte_ranges), size), self.first_batch):
-            yield Batch(f"{number:05}", self.byte_ranges[start : start + size])
-
-
-Fetching = Generator[Fetch, None, list[Download]]
 
 
 @dataclass(slots=True)
@@ -102,6 +82,8 @@ class ShardRun:
     _damaged: set[str] = field(default_factory=set)
     _earlier: dict[tuple[str, str], Download] = field(default_factory=dict)
     _seen: SeenPictures = field(default_factory=SeenPictures)
+    _unsettled: list[tuple[ExitStack, Callable[[], None]]] = field(default_factory=list)
+    _locks: ExitStack = field(default_factory=ExitStack)
     _api_refusal: ApiError | None = None
 
     @property
@@ -124,15 +106,17 @@ class ShardRun:
         # It takes a while: an event loop makes a `ShardRun`, and must not wait for this.
         self._own = self.job.relative(self._folder)
         self._links = read_links(self.shard.texts, self.wire.image_hosts, self.bare)
-        with os_errors_as_store_errors(self._folder.local_dir), self._state.lock():
+        with os_errors_as_store_errors(self._folder.local_dir), self._state.lock(), self._locks:
             self._load()
             yield from self._run_images()
             for address in self._links.addresses:
                 if address not in self._albums and (album := self._resolve(address)):
                     yield from self._run_album(address, album)
+            self._settle()
             for address in self._with_substitutes():
                 if album := self._resolve(address):
                     yield from self._run_album(address, album)
+            self._settle()
             self._save()
         if any(row.retryable for row in self._outcomes()):
             raise ShardFailed(self.tally)
@@ -247,31 +231,48 @@ class ShardRun:
 
     def _run_album(self, address: Address, album: Album) -> Iterator[Fetch]:
         album_dir = album_folder(self.job.downloads, album.id).as_part_of(self.job.run)
-        with album_dir.start_run() as run_folder:
-            folder = self.job.relative(run_folder)
-            run_folder.storage.delete(self._substitutes_of(address))
-            rows = yield from self._mirror_album(album, run_folder)
-        done = [self._with_earlier(folder, row) for row in rows]
-        outcome = AlbumOutcome(folder, done, shortfall(album))
+        with ExitStack() as lock:
+            folder = lock.enter_context(album_dir.start_run())
+            folder.storage.delete(self._substitutes_of(address))
+            run = self._prepare(album, folder)
+            rows = yield from _fetched(run)
+            finish = partial(self._finish_album, address, run, rows)
+            if any(row.outcome is Outcome.HELD for row in rows):
+                self._seen.add(run.pictures(rows))
+                kept = self._locks.enter_context(lock.pop_all())
+                self._unsettled.append((kept, finish))
+            else:
+                finish()
+        if len(self._unsettled) >= MAX_UNSETTLED:
+            self._settle()
+
+    def _settle(self) -> None:
+        """Finish the albums in which a picture is to replace a file.
+
+        Until then a later album may show that the picture is a substitute.
+        """
+        for lock, finish in self._unsettled:
+            with lock:
+                finish()
+        self._unsettled.clear()
+
+    def _prepare(self, album: Album, folder: AlbumFolder) -> AlbumMirror:
+        verify = self.job.options.verify
+        options = MirrorOptions(strategy=self.strategy, workers=1, max_task_runs=1, verify=verify)
+        return AlbumMirror.prepare(album, folder, options)
+
+    def _finish_album(self, address: Address, run: AlbumMirror, rows: list[Download]) -> None:
+        folder = self.job.relative(run.folder)
+        # The album's own report numbers its workers; a shard's names them as they are.
+        workers = {row.id: row.worker for row in rows}
+        done = [
+            self._with_earlier(folder, replace(row, worker=workers.get(row.id)))
+            for row in run.finish(rows, self._seen).downloads
+        ]
+        outcome = AlbumOutcome(folder, done, shortfall(run.album))
         self._albums[address] = outcome
         if outcome.downloads and not outcome.failed:
             write_album_note(self._state, address, outcome)
-
-    def _mirror_album(self, album: Album, folder: AlbumFolder) -> Fetching:
-        verify = self.job.options.verify
-        options = MirrorOptions(strategy=self.strategy, workers=1, max_task_runs=1, verify=verify)
-        run = AlbumMirror.prepare(album, folder, options)
-        rows: list[Download] = []
-        for batch in run.plan.batches:
-            fetch = Fetch(folder, batch.byte_ranges)
-            yield fetch
-            rows += fetch.outcomes
-        # The album's own report numbers its workers; a shard's names them as they are.
-        workers = {row.id: row.worker for row in rows}
-        return [
-            replace(row, worker=workers.get(row.id))
-            for row in run.finish(rows, self._seen).downloads
-        ]
 
     def _with_earlier(self, folder: str, row: Download) -> Download:
         """Add what earlier tries of this run did for an image."""
@@ -331,3 +332,13 @@ def _not_listed(address: Address, error: ApiError) -> Download:
         error=str(error),
         retryable=error.retryable,
     )
+
+
+def _fetched(run: AlbumMirror) -> Fetching:
+    """Have the images of an album fetched, and return their outcomes."""
+    rows: list[Download] = []
+    for batch in run.plan.batches:
+        fetch = Fetch(run.folder, batch.byte_ranges)
+        yield fetch
+        rows += fetch.outcomes
+    return rows
