@@ -5,6 +5,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -12,7 +13,7 @@ import psutil
 
 from benchmarks.measuring import BenchmarkError, memory
 
-__all__ = ["Session", "members"]
+__all__ = ["Session", "kill_members", "members"]
 
 LONGEST = 3600
 """Seconds after which a process that neither ends nor gets anywhere is a fault."""
@@ -104,8 +105,15 @@ class Session:
         if self.status is None:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
-        while left := members(self._process.pid):
-            for process in left:
+        kill_members(self._process.pid)
+
+
+def kill_members(session: int) -> None:
+    """Kill the processes of a session, until none is left."""
+    while left := members(session):
+        for process in left:
+            # It may end by itself just now.
+            with suppress(psutil.NoSuchProcess):
                 process.kill()
 
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 import psutil
 import pytest
 
-from benchmarks.session import members
+from benchmarks.session import kill_members, members
 from deployments.watch import automation
 from flows.cli import server
 from imgur_mirror.models import Strategy
@@ -140,8 +140,7 @@ def ended(*runs):
         yield
     finally:
         for run in runs:
-            for process in members(run.process.pid):
-                process.kill()
+            kill_members(run.process.pid)
             run.process.wait()
 
 

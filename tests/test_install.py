@@ -66,11 +66,12 @@ def test_the_wheel_has_what_runs_need(wheel):
 
 
 @pytest.mark.slow
-def test_the_command_works_in_a_folder_of_its_own(elsewhere, tmp_path):
+def test_the_command_works_in_a_folder_of_its_own(elsewhere, new_home, tmp_path):
     environment = {"PATH": f"{elsewhere}:{os.environ['PATH']}", "HOME": str(tmp_path)}
     where = "import flows, sys; print(flows.__file__, sys.prefix)"
     assert str(PROJECT) not in ran(elsewhere / "python", "-c", where, cwd=tmp_path)
     assert ran("imgur-mirror", "--version", cwd=tmp_path, env=environment) == "0.1.0\n"
+    new_home(tmp_path / ".prefect")
     said = ran("imgur-mirror", "demo", cwd=tmp_path, env=environment)
     assert all(strategy in said for strategy in ("sequential", "threads", "dask", "async"))
     assert (tmp_path / "downloads" / "demo").is_dir()

@@ -86,16 +86,17 @@ def test_a_server_is_shared_and_ends_with_the_last_of_its_users(new_home, tmp_pa
 def test_a_server_that_ends_at_once_is_said_with_its_log(tmp_path, monkeypatch, capsys):
     """And it was said what was waited for."""
     monkeypatch.setenv("PREFECT_SERVER_DATABASE_CONNECTION_URL", "nonsense")
-    monkeypatch.setattr("flows.cli.server.TOLD_EVERY_SECONDS", 0)
+    monkeypatch.setattr("flows.cli.server.REPORT_EVERY_SECONDS", 0)
     with pytest.raises(ServerError, match=r"server\.log"), prefect_server(tmp_path):
         pass
     assert "Waiting for a Prefect server" in capsys.readouterr().err
 
 
-def test_a_database_of_the_profile_is_used_by_a_server_with_another_home(tmp_path):
+def test_a_database_of_the_profile_is_used_by_a_server_with_another_home(new_home, tmp_path):
     """And another port than the preferred one, where that is taken."""
-    home, other, database = tmp_path / "home", tmp_path / "other", tmp_path / "mine.db"
-    home.mkdir()
+    home, other = new_home(tmp_path / "home"), tmp_path / "other"
+    database = (home / "prefect.db").rename(tmp_path / "mine.db")
+    untouched = database.read_bytes()
     (home / "profiles.toml").write_text(
         'active = "mine"\n\n[profiles.mine]\n'
         f'PREFECT_SERVER_DATABASE_CONNECTION_URL = "sqlite+aiosqlite:///{database}"\n'
@@ -108,7 +109,7 @@ def test_a_database_of_the_profile_is_used_by_a_server_with_another_home(tmp_pat
             process.stdin.close()
             assert process.wait(LONG) == 0
     assert not is_up(url)
-    assert database.exists()
+    assert database.read_bytes() != untouched
     assert list(other.glob("*.db")) == []
 
 
@@ -246,9 +247,9 @@ def test_what_the_api_refuses_is_said_before_a_server_starts(
     assert not (tmp_path / "home" / "server.log").exists()
 
 
-def test_a_command_with_a_server_of_its_own_asks_the_api_once(imgur, downloads, tmp_path):
+def test_a_command_with_a_server_of_its_own_asks_the_api_once(imgur, downloads, new_home, tmp_path):
     """What it asked for before it started the server is what its run begins with."""
-    album, home = new_album(imgur, count=1, bytes=3000), tmp_path / "home"
+    album, home = new_album(imgur, count=1, bytes=3000), new_home(tmp_path / "home")
     again = {"path": f"album/{album}", "kind": "not-found", "skip": 1, "times": None}
     put(imgur, "api-faults", again)
     ran = bare_python("-m", "flows.mirror_album", album, PREFECT_HOME=str(home))
