@@ -4,9 +4,10 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import httpx
 import psutil
@@ -96,7 +97,6 @@ def test_a_database_of_the_profile_is_used_by_a_server_with_another_home(new_hom
     """And another port than the preferred one, where that is taken."""
     home, other = new_home(tmp_path / "home"), tmp_path / "other"
     database = (home / "prefect.db").rename(tmp_path / "mine.db")
-    untouched = database.read_bytes()
     (home / "profiles.toml").write_text(
         'active = "mine"\n\n[profiles.mine]\n'
         f'PREFECT_SERVER_DATABASE_CONNECTION_URL = "sqlite+aiosqlite:///{database}"\n'
@@ -106,10 +106,12 @@ def test_a_database_of_the_profile_is_used_by_a_server_with_another_home(new_hom
         with user(other, port, PREFECT_HOME=str(home)) as process:
             url = process.stdout.readline().strip()
             assert url != f"http://127.0.0.1:{port}/api"
+            httpx.post(f"{url}/flows/", json={"name": "recorded"}, trust_env=False, timeout=LONG)
             process.stdin.close()
             assert process.wait(LONG) == 0
     assert not is_up(url)
-    assert database.read_bytes() != untouched
+    with closing(sqlite3.connect(database)) as opened:
+        assert opened.execute("SELECT name FROM flow").fetchall() == [("recorded",)]
     assert list(other.glob("*.db")) == []
 
 
