@@ -98,11 +98,22 @@ def imgur() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def dask_cluster(imgur: str) -> Iterator[str]:
     """Two processes for many runs, each of which would start its own; the scheduler's address."""
+    import dask
     import distributed
 
-    with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=32, dashboard_address=None, env=environment(imgur)
-    ) as cluster:
+    # It is idle for most of the session, and would take a tenth of a core for its health checks.
+    seldom = {
+        "distributed.admin.system-monitor.interval": "5s",
+        "distributed.admin.tick.interval": "1s",
+        "distributed.worker.memory.monitor-interval": "1s",
+        "distributed.worker.profile.enabled": False,
+    }
+    with (
+        dask.config.set(seldom),
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=32, dashboard_address=None, env=environment(imgur)
+        ) as cluster,
+    ):
         yield cluster.scheduler_address
 
 
