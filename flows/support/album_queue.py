@@ -27,21 +27,19 @@ from flows.support.albums_progress import AlbumsProgress
 from flows.support.listing import AlbumRun, Wanted
 from flows.support.mirroring import announcement
 from imgur_mirror.download import AlbumMirror, Batch
+from imgur_mirror.download.settling import MAX_WAITING, must_wait
 from imgur_mirror.download.sharing import SharedImages
 from imgur_mirror.download.substitutes import SeenPictures
-from imgur_mirror.models import Download, Mirrored, Outcome
+from imgur_mirror.models import Download, Mirrored
 from imgur_mirror.report import fetched_line
 
 __all__ = ["AlbumQueue"]
 
-ALBUMS_AT_ONCE = 16
+ALBUMS_AT_ONCE = 2 * MAX_WAITING
 """Albums that are planned and not finished, at most: each holds its list of images in memory."""
 
 HELPERS = 4
 """Threads that finish albums; more would only take the interpreter from each other."""
-
-MAX_UNSETTLED = ALBUMS_AT_ONCE // 2
-"""Albums of these that may wait for those behind them, which must have room."""
 
 LEAST_BYTES = 2_000_000
 """For a task run to fetch, of an album that is not alone: each costs the server about 10 ms."""
@@ -100,7 +98,7 @@ class AlbumQueue:
     _fetching: list[_AtWork] = field(default_factory=list)
     _in_turn: deque[_AtWork] = field(default_factory=deque)
     _postponed: list[_AtWork] = field(default_factory=list)
-    _unsettled: list[_AtWork] = field(default_factory=list)
+    _waiting: list[_AtWork] = field(default_factory=list)
     _at_work: dict[int, ExitStack] = field(default_factory=dict)
 
     def run(self, albums: Iterable[Wanted | AlbumRun]) -> tuple[AlbumRun, ...]:
@@ -243,23 +241,19 @@ class AlbumQueue:
         album.rows.extend(outcomes_of(batch, future, album.run.folder))
         if not album.batches and not album.submitted:
             get_run_logger().info("%s: %s", album.run.album.id, fetched_line(album.rows))
-            if any(row.outcome is Outcome.HELD for row in album.rows):
-                self.seen.add(album.run.pictures(album.rows))
-                self._unsettled.append(album)
+            if must_wait(album.run.album, album.rows, self.seen):
+                self._waiting.append(album)
             else:
                 self._aside.put(partial(self._finish, album))
 
     def _settle(self) -> None:
-        """Finish the albums in which a picture is to replace a file, after all others.
-
-        Until then a later album may show that the picture is a substitute.
-        """
-        waiting = len(self._unsettled) + len(self._postponed)
-        all_others_ended = not self._unlisted and len(self._at_work) == waiting
-        if all_others_ended or len(self._unsettled) >= MAX_UNSETTLED:
-            for album in self._unsettled:
+        """Finish the albums that wait, after all others or where they are too many."""
+        not_at_work = len(self._waiting) + len(self._postponed)
+        all_others_ended = not self._unlisted and len(self._at_work) == not_at_work
+        if all_others_ended or len(self._waiting) >= MAX_WAITING:
+            for album in self._waiting:
                 self._aside.put(partial(self._finish, album))
-            self._unsettled.clear()
+            self._waiting.clear()
 
     def _finish(self, album: _AtWork) -> None:
         """Write an album's manifest, and publish what it brought."""

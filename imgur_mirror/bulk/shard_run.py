@@ -27,7 +27,7 @@ from imgur_mirror.bulk.shard import Shard
 from imgur_mirror.bulk.shard_notes import noted_albums, write_album_note
 from imgur_mirror.bulk.shard_rows import report_rows
 from imgur_mirror.download import AlbumMirror, MirrorOptions
-from imgur_mirror.download.settling import gone_but_damaged, settle
+from imgur_mirror.download.settling import MAX_WAITING, gone_but_damaged, must_wait, settle
 from imgur_mirror.download.substitutes import SeenPictures, is_blocked
 from imgur_mirror.models import Album, ByteRange, Download, Image, Outcome, Strategy
 from imgur_mirror.report import shortfall
@@ -38,9 +38,6 @@ __all__ = ["FetchAlbum", "ShardFailed", "ShardRun"]
 
 ASK_NO_MORE = (BadCredentials, Blocked, RateLimited)
 """Refusals that any other album would meet as well."""
-
-MAX_UNSETTLED = 8
-"""Albums that may wait for those behind them: the folder of each stays locked meanwhile."""
 
 FetchAlbum = Callable[[Address], Album]
 """Asks the API for an album."""
@@ -82,7 +79,7 @@ class ShardRun:
     _damaged: set[str] = field(default_factory=set)
     _earlier: dict[tuple[str, str], Download] = field(default_factory=dict)
     _seen: SeenPictures = field(default_factory=SeenPictures)
-    _unsettled: list[tuple[ExitStack, Callable[[], None]]] = field(default_factory=list)
+    _waiting: list[Callable[[], None]] = field(default_factory=list)
     _locks: ExitStack = field(default_factory=ExitStack)
     _api_refusal: ApiError | None = None
 
@@ -237,24 +234,20 @@ class ShardRun:
             run = self._prepare(album, folder)
             rows = yield from _fetched(run)
             finish = partial(self._finish_album, address, run, rows)
-            if any(row.outcome is Outcome.HELD for row in rows):
-                self._seen.add(run.pictures(rows))
-                kept = self._locks.enter_context(lock.pop_all())
-                self._unsettled.append((kept, finish))
+            if must_wait(album, rows, self._seen):
+                self._locks.enter_context(lock.pop_all())
+                self._waiting.append(finish)
             else:
                 finish()
-        if len(self._unsettled) >= MAX_UNSETTLED:
+        if len(self._waiting) >= MAX_WAITING:
             self._settle()
 
     def _settle(self) -> None:
-        """Finish the albums in which a picture is to replace a file.
-
-        Until then a later album may show that the picture is a substitute.
-        """
-        for lock, finish in self._unsettled:
-            with lock:
-                finish()
-        self._unsettled.clear()
+        """Finish the albums that wait, and unlock them."""
+        for finish in self._waiting:
+            finish()
+        self._waiting.clear()
+        self._locks.close()
 
     def _prepare(self, album: Album, folder: AlbumFolder) -> AlbumMirror:
         verify = self.job.options.verify

@@ -1,7 +1,7 @@
 """The mirror of one album, but for the downloads: what is decided before, and recorded after."""
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import Self
@@ -82,11 +82,6 @@ class AlbumMirror:
         folder.sweep(image.name for image in todo.images)
         lost = _damaged_and_unlisted(album, entries.values(), damaged) if options.verify else ()
         return cls(album, folder, options, todo, damaged, lost, time.time())
-
-    def pictures(self, outcomes: Iterable[Download]) -> Iterator[tuple[str | None, int | None]]:
-        """Return what `SeenPictures` takes, of the images of these outcomes that came."""
-        sizes = {image.id: image.size for image in self.album.images}
-        return ((row.md5, sizes[row.id]) for row in outcomes if row.outcome.is_stored)
 
     def finish(self, outcomes: Iterable[Download], seen: SeenPictures | None = None) -> Mirrored:
         """Write the manifest, given the outcome of every range of the plan.

@@ -13,14 +13,19 @@ from imgur_mirror.models import Album, Download, Mirrored, Outcome
 from imgur_mirror.store import AlbumFolder, Entry
 
 __all__ = [
+    "MAX_WAITING",
     "gone_but_damaged",
     "has_substitutes",
+    "must_wait",
     "no_pictures",
     "settle",
     "settle_again",
     "settle_album",
     "suspects",
 ]
+
+MAX_WAITING = 8
+"""Albums that `must_wait` at a time: the folder of each stays locked."""
 
 KEPT = "; the file that was there is kept"
 
@@ -66,6 +71,20 @@ def settle_album(
     folder.sweep(row.name for row in downloads if row.outcome is Outcome.FAILED)
     folder.write_manifest(album, downloads, _no_longer_vouched_for(rows, settled))
     return downloads
+
+
+def must_wait(album: Album, outcomes: Iterable[Download], seen: SeenPictures) -> bool:
+    """Return whether a picture that came is to replace a file; `seen` then takes what came.
+
+    Such an album is finished after the others of its run: one of them may show that the picture is
+    a substitute.
+    """
+    stored = [row for row in outcomes if row.outcome.is_stored]
+    if not any(row.outcome is Outcome.HELD for row in stored):
+        return False
+    sizes = _sizes(album)
+    seen.add((row.md5, sizes[row.id]) for row in stored)
+    return True
 
 
 def settle_again(mirrored: Mirrored, folder: AlbumFolder, seen: SeenPictures) -> Mirrored:
